@@ -1,0 +1,54 @@
+import { pino } from 'pino';
+
+import { ok } from '../src/base/result.ts';
+import { systemClock } from '../src/bin/clock.ts';
+import { drivers, newId } from '../src/bin/compose.ts';
+import { homeFrom, makeHome } from '../src/bin/home.ts';
+import { DEFAULT_POLICY } from '../src/core/policy/policy.ts';
+import { httpDoor } from '../src/doors/http/server.ts';
+import { Controller } from '../src/engine/controller.ts';
+import { Engine, type EngineOptions } from '../src/engine/engine.ts';
+import { openSqliteLedger } from '../src/ledger/sqlite/open.ts';
+import type { Storage } from '../src/ports/storage.ts';
+import { storageRegistry } from '../src/storage/registry.ts';
+
+/** A storage that does nothing at once: what is left is the controller itself. */
+const NO_OP: Storage = {
+  locate: async (target) => ok({ name: target, driver: 'memory' }),
+  snapshot: async ({ snapshots }) =>
+    ok(snapshots.map((one) => ({ ...one, driver: 'memory', guid: 'x', createdAt: 0 }))),
+  discard: async () => ok(undefined),
+  plan: async () => {
+    throw new Error('not measured');
+  },
+  rollback: async () => {
+    throw new Error('not measured');
+  },
+  diff: async () => ok({ added: [], modified: [], removed: [] }),
+  list: async () => [],
+  destroy: async () => ok(undefined),
+  seal: async () => ok(undefined),
+  scratch: async () => undefined,
+};
+
+/** `bench server <home> <socket> noop|real`: a controller in a process of its own, as in production, with a durable ledger. */
+export async function benchServer(root: string, socket: string, kind: string): Promise<void> {
+  const home = homeFrom({ HAUKI_HOME: root });
+  makeHome(home);
+  const log = pino({ level: 'error' });
+  const options: EngineOptions = {
+    ledger: openSqliteLedger(root),
+    storage: kind === 'noop' ? NO_OP : storageRegistry(drivers(home, { share: 0, bytesMax: 0 })),
+    processes: { stop: async () => ok({ stopped: 0 }) },
+    clock: systemClock,
+    ids: { mutation: newId },
+    log,
+    policy: DEFAULT_POLICY,
+    version: 'bench',
+    node: 'bench',
+  };
+  const controller = new Controller(await Engine.start(options), options);
+  const door = await httpDoor({ controller, log, token: 'unused', ephemeral: false, retire: () => false });
+  door.local.listen(socket, () => process.send?.('ready'));
+  process.once('SIGTERM', () => process.exit(0));
+}

@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { rolldown } from 'rolldown';
+
+/*
+ * Runs a TypeScript program of this repository that is not part of the product: `node scripts/run.mjs sim [arguments]` runs
+ * sim/main.ts. Node 20 cannot load TypeScript, so it is bundled first; that takes a fraction of a second.
+ */
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const [program = '', ...args] = process.argv.slice(2);
+// Inside node_modules, so that what stays outside the bundle is found.
+const BUNDLE = join(ROOT, 'node_modules/.cache', program, 'main.mjs');
+
+const bundle = await rolldown({
+  cwd: ROOT,
+  input: join(program, 'main.ts'),
+  platform: 'node',
+  external: [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/],
+  transform: { target: 'node20.19' },
+});
+await bundle.write({ file: BUNDLE, format: 'es', sourcemap: true, codeSplitting: false });
+await bundle.close();
+
+const { status } = spawnSync(process.execPath, ['--enable-source-maps', BUNDLE, ...args], {
+  stdio: 'inherit',
+  cwd: ROOT,
+});
+process.exitCode = status ?? 1;

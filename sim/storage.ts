@@ -1,0 +1,169 @@
+import { refusal, type Refusal } from '../src/base/refusal.ts';
+import { err, ok, type Result } from '../src/base/result.ts';
+import type { MutationId } from '../src/core/mutation/mutation.ts';
+import type { Evidence, Snapshot } from '../src/core/snapshot/snapshot.ts';
+import type { RollbackRequest, SnapshotRequest, Storage } from '../src/ports/storage.ts';
+import { differences, type Frozen } from './pool.ts';
+import type { Being } from './timeline.ts';
+import type { World } from './world.ts';
+
+type Done<T> = Promise<Result<T, Refusal>>;
+
+/**
+ * The storage as one controller sees it. What it does changes the pool step by step, so a crash in the middle leaves it
+ * half-done; calls are slow, refused, break off or hang, before or after they had an effect.
+ */
+export function fakeStorage(world: World, controller: Being): Storage {
+  const { pool, timeline, random, weather, invariants } = world;
+
+  /** Between any two of these, anything can happen; the controller's death among it. */
+  const step = async (): Promise<void> => {
+    await timeline.pause(random.latency(0, weather.storageMsMax), controller);
+    if (!random.chance(weather.crashInEffect)) return;
+    world.controller.crash('in the middle of an effect');
+    await new Promise(() => undefined);
+  };
+  const hang = async (what: string): Promise<void> => {
+    if (!random.chance(weather.storageHangs)) return;
+    const ms = random.int(20_000, 150_000);
+    world.say(`storage: ${what} hangs for ${ms} ms`);
+    await timeline.pause(ms, controller);
+  };
+  const call = async <T>(
+    what: string,
+    subject: string,
+    code: 'snapshot_failed' | 'rollback_failed' | 'seal_failed',
+    run: () => Done<T>,
+  ): Done<T> => {
+    invariants.effectBegins(subject);
+    world.say(`storage: ${what} begins`);
+    try {
+      await step();
+      await hang(what);
+      if (random.chance(weather.storageRefuses)) return err(refusal(code, `The storage would not ${what}.`));
+      if (random.chance(weather.storageThrows)) throw new Error(`${what}: connection reset`);
+      const result = await run();
+      world.say(`storage: ${what} ${result.ok ? 'done' : `refused: ${result.error.code}`}`);
+      await hang(`the answer to ${what}`);
+      if (random.chance(weather.storageThrows)) throw new Error(`${what}: the answer was lost`);
+      return result;
+    } finally {
+      invariants.effectEnds(subject);
+    }
+  };
+
+  const snapshot = async (request: SnapshotRequest): Done<readonly Snapshot[]> => {
+    const { mutation, properties } = request;
+    for (const { dataset, name } of request.snapshots) {
+      if (pool.frozen.get(name)?.content !== undefined) continue;
+      if (pool.frozen.has(name) && pool.frozen.get(name)?.mutation !== mutation) {
+        return err(refusal('snapshot_failed', `${name} is there already.`));
+      }
+      const { node, intent } = properties;
+      const createdAt = world.wallNow();
+      pool.frozen.set(name, {
+        kind: 'snapshot',
+        name,
+        dataset,
+        mutation,
+        guid: world.serial('guid'),
+        node,
+        intent,
+        createdAt,
+        content: undefined,
+      });
+      await step();
+    }
+    const made = request.snapshots.flatMap(({ name }) => pool.frozen.get(name) ?? []);
+    for (const frozen of made) frozen.content ??= pool.contentOf(frozen.dataset);
+    await step();
+    const back = made.map(({ dataset, name, guid, createdAt }) => ({
+      dataset,
+      driver: 'memory' as const,
+      name,
+      guid,
+      createdAt,
+    }));
+    if (random.chance(weather.readBackFails)) {
+      world.say(`storage: a snapshot of ${mutation} cannot be read back`);
+      return ok(random.chance(0.5) ? back.slice(1) : back.map((one) => ({ ...one, guid: '' })));
+    }
+    invariants.readBack(mutation);
+    return ok(back);
+  };
+
+  const rollback = async (request: RollbackRequest): Done<Evidence> => {
+    const { mutation } = request.properties;
+    const { dataset, driver, name } = request.snapshot;
+    const target = pool.frozen.get(name)?.content;
+    if (target === undefined) return err(refusal('snapshot_gone', `${name} is not there.`));
+    const evidence: Frozen = {
+      kind: 'evidence',
+      name: request.evidenceName,
+      dataset,
+      mutation,
+      guid: world.serial('guid'),
+      node: request.properties.node,
+      intent: request.properties.intent,
+      createdAt: world.wallNow(),
+      content: pool.contentOf(dataset),
+    };
+    if (!pool.frozen.has(evidence.name)) pool.frozen.set(evidence.name, evidence);
+    invariants.rollbackBegins(mutation, dataset);
+    await step();
+    for (const path of differences(pool.contentOf(dataset), target)) {
+      if (pool.isReadOnly(path)) return err(refusal('rollback_failed', `${path} is read-only.`));
+      invariants.writes(mutation, path, 'storage');
+      const content = target.get(path);
+      if (content === undefined) pool.files.delete(path);
+      else pool.files.set(path, content);
+      await step();
+    }
+    if (differences(pool.contentOf(dataset), target).length > 0) {
+      return err(refusal('rollback_unverified', `${dataset} differs from ${name} after the rollback.`));
+    }
+    return ok({ dataset, driver, name: evidence.name, path: `/evidence/${evidence.name}` });
+  };
+
+  return {
+    snapshot: (request) =>
+      call(`snapshot ${request.mutation}`, request.mutation, 'snapshot_failed', () => snapshot(request)),
+    discard: (mutation: MutationId) =>
+      call(`discard ${mutation}`, mutation, 'snapshot_failed', async () => {
+        for (const { name } of pool.frozenOf(mutation, 'snapshot')) {
+          invariants.discards(mutation, name);
+          pool.frozen.delete(name);
+          await step();
+        }
+        return ok(undefined);
+      }),
+    rollback: (request) =>
+      call(
+        `rollback ${request.properties.mutation} ${request.snapshot.dataset} (attempt ${request.attempt})`,
+        request.properties.mutation,
+        'rollback_failed',
+        () => rollback(request),
+      ),
+    destroy: (stored) =>
+      call(`destroy ${stored.name}`, `destroy ${stored.name}`, 'snapshot_failed', async () => {
+        invariants.destroys(stored.mutation, stored.name);
+        pool.frozen.delete(stored.name);
+        return ok(undefined);
+      }),
+    seal: (dataset, sealed) =>
+      call(`${sealed ? 'seal' : 'unseal'} ${dataset}`, `seal ${dataset}`, 'seal_failed', async () => {
+        if (sealed) pool.sealed.add(dataset);
+        else pool.sealed.delete(dataset);
+        invariants.sealed(dataset, sealed);
+        return ok(undefined);
+      }),
+    list: async () =>
+      [...pool.frozen.values()].map(({ kind, name, dataset, mutation, node, intent, createdAt }) => {
+        return { kind, driver: 'memory' as const, dataset, name, mutation, node, intent, createdAt };
+      }),
+    locate: async (target) => ok({ name: target, driver: 'memory' }),
+    plan: () => Promise.reject(new Error('nobody plans here')),
+    diff: () => Promise.reject(new Error('nobody compares here')),
+    scratch: async () => undefined,
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * Every error code hauki ever says, in one place. `docs/errors.md` explains each one to people; a test ties the two together.
+ *
+ * - `http`: status of an HTTP answer that carries the code
+ * - `exit`: exit code of a command that ends with it (64 usage, 70 outcome unknown, 75 denied or unreachable, nothing executed)
+ * - `retry`: whether the same call can go through later without anybody changing anything
+ * - `hint`: what to do next, where the place that refuses has nothing better to say
+ */
+export const CODES = {
+  // What the caller asked for cannot be asked for.
+  intent_invalid: { http: 422, exit: 64, retry: false, hint: 'Say in 1 to 512 characters what you are about to change and why.' },
+  node_invalid: { http: 422, exit: 64, retry: false, hint: 'Name the node with 1 to 63 letters, digits, "_", "." or "-", beginning with a letter or digit.' },
+  datasets_invalid: { http: 422, exit: 64, retry: false, hint: 'Name at least one dataset, none of them inside another.' },
+  duration_invalid: { http: 422, exit: 64, retry: false, hint: 'Give a duration such as 30s, 10m or 2h.' },
+  mode_unsupported: { http: 422, exit: 64, retry: false, hint: 'Ask for mode "standard".' },
+  body_invalid: { http: 400, exit: 64, retry: false, hint: 'Compare the body with /openapi.json.' },
+  body_too_large: { http: 413, exit: 64, retry: false, hint: 'Send less in one request.' },
+  media_type_unsupported: { http: 415, exit: 64, retry: false, hint: 'Send the body as application/json.' },
+  route_unknown: { http: 404, exit: 64, retry: false, hint: 'See /openapi.json for what this controller answers to.' },
+  usage: { http: 400, exit: 64, retry: false, hint: 'See --help.' },
+
+  // What it is about is not there, or not to be touched.
+  dataset_missing: { http: 404, exit: 75, retry: false, hint: "Check the spelling, and that it exists on the controller's host." },
+  dataset_unsupported: { http: 422, exit: 75, retry: false, hint: 'Run "hauki doctor" to see which storage this host can guard.' },
+  dataset_protected: { http: 403, exit: 75, retry: false, hint: "Guard a directory that does not hold hauki's own data." },
+  name_too_long: { http: 422, exit: 75, retry: false, hint: 'Guard a dataset with a shorter path.' },
+  mutation_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki log" lists the mutations.' },
+  evidence_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki evidence" lists what is kept.' },
+
+  // Who asks may not.
+  unauthorized: { http: 401, exit: 75, retry: false, hint: 'Send the token from HAUKI_HOME/token as "Authorization: Bearer …", or use the Unix socket.' },
+  policy_denied: { http: 403, exit: 75, retry: false, hint: "Ask whoever runs the controller to widen the node's policy." },
+
+  // Not now.
+  lock_timeout: { http: 409, exit: 75, retry: true, hint: '"hauki locks" shows who holds what; ask again with a longer --wait.' },
+  dataset_busy: { http: 409, exit: 75, retry: true, hint: 'Wait until the open mutation has ended, or end it.' },
+  overloaded: { http: 503, exit: 75, retry: true, hint: 'Ask again in a moment.' },
+  low_space: { http: 507, exit: 75, retry: true, hint: 'Free space, or let go of old snapshots with "hauki prune".' },
+  controller_restarted: { http: 503, exit: 75, retry: true, hint: 'Nothing was executed; ask again.' },
+  controller_stopping: { http: 503, exit: 75, retry: true, hint: 'Ask again when the controller is back.' },
+  controller_unreachable: { http: 503, exit: 75, retry: true, hint: 'Start it with "hauki up", or name another with --controller.' },
+  cancelled: { http: 409, exit: 75, retry: true, hint: 'The caller went away before the grant; ask again.' },
+
+  // The storage or the ledger could not do it; nothing was executed.
+  snapshot_failed: { http: 503, exit: 75, retry: true, hint: 'See the controller\'s log, then "hauki doctor".' },
+  storage_timeout: { http: 504, exit: 75, retry: true, hint: 'The storage did not answer in time; "hauki doctor" measures it.' },
+  ledger_unavailable: { http: 503, exit: 75, retry: true, hint: 'The controller cannot write its ledger: check space and permissions of HAUKI_HOME.' },
+  ledger_broken: { http: 500, exit: 75, retry: false, hint: '"hauki audit verify" names the first broken record.' },
+  ledger_future: { http: 500, exit: 75, retry: false, hint: 'Install the hauki version that wrote it, or a newer one; nothing was changed.' },
+  home_locked: { http: 503, exit: 75, retry: true, hint: 'Talk to the controller that runs on this HAUKI_HOME, or choose another HAUKI_HOME.' },
+  selftest_failed: { http: 503, exit: 75, retry: false, hint: 'Snapshots cannot be trusted on this machine as it is; "hauki doctor" shows the step that failed.' },
+
+  // The call came too late, or for the wrong thing.
+  fence_stale: { http: 409, exit: 70, retry: false, hint: 'The lease this token belonged to is over; ask for a new clearance.' },
+  lease_lost: { http: 409, exit: 70, retry: false, hint: '"hauki show" tells what became of the mutation.' },
+  stage_wrong: { http: 409, exit: 75, retry: false, hint: '"hauki show" tells where the mutation stands.' },
+  idempotency_mismatch: { http: 422, exit: 64, retry: false, hint: 'Use a new Idempotency-Key for a different request.' },
+  newer_mutations: { http: 409, exit: 75, retry: false, hint: 'Roll the newer ones back first, newest first.' },
+  snapshot_gone: { http: 410, exit: 75, retry: false, hint: 'It was pruned or destroyed; pin what must stay.' },
+  snapshot_kept: { http: 409, exit: 75, retry: false, hint: 'Unpin it, or end the mutation that needs it.' },
+
+  // A person has to look.
+  rollback_failed: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Mend the cause, then "hauki resolve M --rollback" tries again.' },
+  rollback_unverified: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Something wrote during the rollback; stop it, then "hauki resolve M --rollback".' },
+  holder_unstoppable: { http: 500, exit: 70, retry: false, hint: 'The locks stay. End the processes named, then "hauki resolve M --rollback".' },
+  lease_expired: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Look at "hauki diff M", then "hauki resolve M --commit" or "--rollback".' },
+  holder_gone: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Look at "hauki diff M", then "hauki resolve M --commit" or "--rollback".' },
+  seal_unsupported: { http: 422, exit: 75, retry: false, hint: 'Put the state on a btrfs subvolume to seal it.' },
+  seal_failed: { http: 503, exit: 75, retry: true, hint: 'See the controller\'s log, then "hauki doctor".' },
+  internal: { http: 500, exit: 70, retry: false, hint: "This is a defect in hauki; the controller's log has the details." },
+} as const satisfies Record<string, { http: number; exit: number; retry: boolean; hint: string }>;
+
+export type Code = keyof typeof CODES;

@@ -1,0 +1,50 @@
+import { formatDuration } from '../../base/duration.ts';
+import type { LockList, StatusView } from '../../wire/http.ts';
+import { calling, connect } from '../connect.ts';
+import { oneLine, printJson, printText, size, table } from '../output.ts';
+import type { ReadOptions } from './history.ts';
+
+/** How things stand right now: `hauki status`, `hauki locks`. */
+
+export async function status(options: ReadOptions): Promise<number> {
+  const view = await calling(connect(options.controller), (client) => client.status());
+  if (options.json) printJson(view);
+  else printText(describe(view));
+  return 0;
+}
+
+function describe(view: StatusView): string {
+  const up = formatDuration(Date.now() - Date.parse(view.startedAt));
+  const outcomes = Object.entries(view.outcomes).map(([stage, count]) => `${count} ${stage}`);
+  const open = view.open.map(
+    ({ mutation, node, stage, intent }) => `  ${stage.padEnd(12)} ${mutation}  ${node}: ${oneLine(intent)}`,
+  );
+  return [
+    `controller ${view.node} · hauki ${view.version} · pid ${view.pid} · up ${up} · ${size(view.memoryBytes)}`,
+    `mutations  ${outcomes.length === 0 ? 'none yet' : outcomes.join(', ')}${view.queued > 0 ? `; ${view.queued} waiting` : ''}`,
+    ...open,
+    ...view.seals.filter((one) => one.sealed).map((one) => `sealed     ${oneLine(one.dataset)}`),
+    `ledger     ${view.ledger.records} records, head ${view.ledger.head.slice(0, 16)}`,
+  ].join('\n');
+}
+
+export async function locks(options: ReadOptions): Promise<number> {
+  const list = await calling(connect(options.controller), (client) => client.locks());
+  if (options.json) printJson(list);
+  else printText(list.locks.length === 0 ? 'no locks are held' : describeLocks(list));
+  return 0;
+}
+
+function describeLocks({ locks: held }: LockList): string {
+  const rows = held.flatMap(({ datasets, node, stage, mutation, intent, expiresAt, blockedBy }) =>
+    datasets.map((dataset) => [
+      dataset.name,
+      stage,
+      node,
+      mutation,
+      blockedBy.length > 0 ? `waits for ${blockedBy.join(', ')}` : (expiresAt ?? '-'),
+      intent,
+    ]),
+  );
+  return table(['DATASET', 'STAGE', 'NODE', 'MUTATION', 'LEASE ENDS', 'INTENT'], rows);
+}

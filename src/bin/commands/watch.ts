@@ -1,0 +1,77 @@
+import { createParser } from 'eventsource-parser';
+import { RefusedError } from '../../base/refusal.ts';
+import type { Event } from '../../core/event.ts';
+import type { CloudEvent } from '../../wire/view.ts';
+import { connect } from '../connect.ts';
+import { oneLine, printJson, printText, readerIsGone, say } from '../output.ts';
+import type { ReadOptions } from './history.ts';
+
+export interface WatchOptions extends ReadOptions {
+  readonly after?: string;
+}
+
+const RETRY_MS = 1_000;
+
+/** `hauki watch`: every event as it happens; after a broken connection it goes on where it was. Ends by a signal. */
+export async function watch(options: WatchOptions): Promise<number> {
+  const connection = connect(options.controller);
+  let cursor = options.after === undefined ? undefined : Number(options.after);
+  let first = true;
+  for (;;) {
+    try {
+      const response = await connection.client.events(cursor);
+      const parser = createParser({
+        onEvent: ({ data }) => {
+          const event = JSON.parse(data) as CloudEvent;
+          cursor = Number(event.id);
+          if (options.json) printJson(event);
+          else printText(`${event.time.slice(11, 23)}  ${event.id.padStart(6)}  ${oneLine(describe(event.data))}`);
+        },
+      });
+      first = false;
+      response.setEncoding('utf8');
+      for await (const chunk of response) {
+        parser.feed(chunk as string);
+        if (readerIsGone()) return 0;
+      }
+    } catch (error) {
+      const unreachable = error instanceof RefusedError && error.refusal.code === 'controller_unreachable';
+      if (!unreachable && (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
+      if (first) {
+        // Only the first time is a controller started for us; afterwards, one that was stopped stays stopped.
+        first = false;
+        await connection.ensure();
+        if (options.controller !== undefined || process.env['HAUKI_CONTROLLER']) throw error;
+        continue;
+      }
+    }
+    say('the connection to the controller was lost; trying again …');
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+/** An event in the words its users know. */
+function describe(event: Event): string {
+  switch (event.type) {
+    case 'requested':
+      return `${event.request.node} asks leave: ${event.request.intent}  [${event.mutation}]`;
+    case 'cleared':
+      return `Lock secured. Snapshot '${event.snapshots.map((snapshot) => snapshot.name).join("', '")}' captured.  [${event.mutation}]`;
+    case 'denied':
+    case 'cancelled':
+    case 'quarantined':
+      return `${event.type}: ${event.reason.message} (${event.reason.code})  [${event.mutation}]`;
+    case 'rollback_started':
+      return `rolling back${event.reason === undefined ? '' : `: ${event.reason.message}`}  [${event.mutation}]`;
+    case 'rolled_back':
+      return `rolled back; evidence kept: ${event.evidence.map((one) => one.path).join(', ')}  [${event.mutation}]`;
+    case 'controller_started':
+      return `controller ${event.node} started (hauki ${event.version})`;
+    case 'destroy_started':
+    case 'destroyed':
+    case 'destroy_refused':
+      return `${event.type.replaceAll('_', ' ')}: ${event.target.name}`;
+    default:
+      return `${event.type.replaceAll('_', ' ')}  [${'mutation' in event ? event.mutation : event.dataset}]`;
+  }
+}

@@ -1,0 +1,85 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Event } from '../core/event.ts';
+import { evolve } from '../core/evolve.ts';
+import type { Mutation } from '../core/mutation/mutation.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import { EMPTY, type State } from '../core/state.ts';
+import { Controller } from '../engine/controller.ts';
+import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { openSqliteLedger } from '../ledger/sqlite/open.ts';
+import type { Log } from '../ports/log.ts';
+import type { StorageDriver } from '../ports/storage.ts';
+import { localProcesses } from '../reach/local/processes.ts';
+import { btrfsStorage } from '../storage/btrfs/btrfs.ts';
+import { directoryStorage } from '../storage/directory/directory.ts';
+import { storageRegistry } from '../storage/registry.ts';
+import { systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { faultyLedger, faultyStorage } from './faulty-ports.ts';
+import type { Home } from './home.ts';
+import { VERSION } from './version.ts';
+
+/** The one place where real clock, disk, processes and storage are put together. */
+
+/** The backends of this host, in the order in which they are asked whether a path is theirs. */
+export function drivers(home: Home, { share, bytesMax }: Config['reserve']): StorageDriver[] {
+  const reserve = (size: number): number => Math.min(size * share, bytesMax);
+  return [
+    btrfsStorage({ home: home.root, reserve, now: systemClock.now }),
+    directoryStorage({ store: `${home.store}/directory`, home: home.root, reserve, now: systemClock.now }),
+  ];
+}
+
+export const newId = (): string => uuidv7();
+
+export interface Parts {
+  readonly home: Home;
+  readonly backends: readonly StorageDriver[];
+  readonly policy: Policy;
+  readonly node: string;
+  readonly log: Log;
+}
+
+export interface Running {
+  readonly controller: Controller;
+  readonly stop: () => Promise<void>;
+}
+
+/** @throws RefusedError when the ledger cannot be opened: see openSqliteLedger */
+export async function startController({ home, backends, policy, node, log }: Parts): Promise<Running> {
+  const ledger = openSqliteLedger(home.root);
+  const options: EngineOptions = {
+    ledger: faultyLedger(ledger),
+    storage: faultyStorage(storageRegistry(backends)),
+    processes: localProcesses(),
+    clock: systemClock,
+    ids: { mutation: newId },
+    log,
+    policy,
+    version: VERSION,
+    node,
+  };
+  const engine = await Engine.start(options);
+  return {
+    controller: new Controller(engine, options),
+    stop: async () => {
+      await engine.stop();
+      await ledger.close();
+    },
+  };
+}
+
+/** The mutations as they follow from the events: what the stored ones are held against. */
+export function replay(events: Iterable<Event>): ReadonlyMap<string, Mutation> {
+  const PAGE = 1_000;
+  let state: State = EMPTY;
+  let page: Event[] = [];
+  for (const event of events) {
+    page.push(event);
+    if (page.length === PAGE) {
+      state = evolve(state, page);
+      page = [];
+    }
+  }
+  return evolve(state, page).mutations;
+}

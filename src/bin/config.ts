@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+
+import { parseDocument } from 'yaml';
+import * as z from 'zod';
+
+import { parseDuration } from '../base/duration.ts';
+import { refusal, RefusedError } from '../base/refusal.ts';
+import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
+
+/** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
+export interface Config {
+  readonly policy: Policy;
+  /** Share of a file system that is left free, 0 to 1, and the most bytes that this can come to. */
+  readonly reserve: { readonly share: number; readonly bytesMax: number };
+}
+
+const MIB = 1024 * 1024;
+const DEFAULT_RESERVE = { share: 0.05, bytesMax: 256 * MIB };
+
+const duration = z.string().transform((text, context) => {
+  const parsed = parseDuration(text);
+  if (parsed.ok) return parsed.value;
+  context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 30s, 10m or 90d` });
+  return z.NEVER;
+});
+const keep = z.strictObject({ count: z.int().min(1).optional(), age: duration.optional() });
+const schema = z.strictObject({
+  retention: z.strictObject({ committed: keep.optional(), failed: keep.optional() }).optional(),
+  reserve: z
+    .strictObject({ percent: z.number().min(0).max(90).optional(), mib: z.number().min(0).optional() })
+    .optional(),
+  lease: z
+    .strictObject({ ttlMax: duration.optional(), grace: duration.optional(), reattach: duration.optional() })
+    .optional(),
+  nodes: z
+    .record(
+      z.string(),
+      z.strictObject({ datasets: z.array(z.string().min(1)).optional(), ttlMax: duration.optional() }),
+    )
+    .optional(),
+});
+
+/**
+ * Reads the operator's settings. A file that is not there is no error; one that cannot be understood is: a typo must not loosen a
+ * policy in silence.
+ *
+ * @throws RefusedError `usage`, naming the place
+ */
+export function readConfig(path: string): Config {
+  const text = textOf(path);
+  if (text === undefined) return { policy: DEFAULT_POLICY, reserve: DEFAULT_RESERVE };
+  const document = parseDocument(text);
+  const [broken] = document.errors;
+  if (broken !== undefined) throw wrong(path, broken.message.split('\n')[0] ?? 'it is no YAML');
+  const parsed = schema.safeParse(document.toJS() ?? {});
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
+    throw wrong(path, faults.join('; '));
+  }
+  return configOf(parsed.data);
+}
+
+function configOf({ retention, reserve, lease, nodes }: z.infer<typeof schema>): Config {
+  const kept = (rule: 'committed' | 'failed'): Policy['retention']['committed'] => ({
+    countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
+    ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
+  });
+  const nodePolicies = Object.entries(nodes ?? {}).map(([name, { datasets, ttlMax }]) => [
+    name,
+    { ...(datasets === undefined ? {} : { datasets }), ...(ttlMax === undefined ? {} : { ttlMsMax: ttlMax }) },
+  ]);
+  return {
+    policy: {
+      ...DEFAULT_POLICY,
+      ttlMsMax: lease?.ttlMax ?? DEFAULT_POLICY.ttlMsMax,
+      graceMs: lease?.grace ?? DEFAULT_POLICY.graceMs,
+      reattachMs: lease?.reattach ?? DEFAULT_POLICY.reattachMs,
+      retention: { committed: kept('committed'), failed: kept('failed') },
+      nodes: Object.fromEntries(nodePolicies) as Policy['nodes'],
+    },
+    reserve: {
+      share: reserve?.percent === undefined ? DEFAULT_RESERVE.share : reserve.percent / 100,
+      bytesMax: reserve?.mib === undefined ? DEFAULT_RESERVE.bytesMax : reserve.mib * MIB,
+    },
+  };
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw wrong(path, (error as Error).message);
+  }
+}
+
+function wrong(path: string, what: string): RefusedError {
+  return new RefusedError(
+    refusal('usage', `${path} cannot be used: ${what}.`, 'Mend it; docs/configuration.md says what may stand there.'),
+  );
+}

@@ -1,0 +1,89 @@
+import { writeSync } from 'node:fs';
+import { CODES } from '../base/codes.ts';
+import { type Refusal, RefusedError } from '../base/refusal.ts';
+
+/** What every command does with its result: people get text, machines one JSON document. */
+
+export function printJson(value: unknown): void {
+  writeAll(1, `${JSON.stringify(value)}\n`);
+}
+
+export function printText(text: string): void {
+  writeAll(1, text.endsWith('\n') || text === '' ? text : `${text}\n`);
+}
+
+/** hauki's own words, on stderr: stdout is the command's. */
+export function say(text: string): void {
+  writeAll(2, `hauki: ${text}\n`);
+}
+
+/** A refusal, where it belongs: with `--json` one document on stdout, otherwise what, why and what next on stderr. */
+export function printRefusal(reason: Refusal, json: boolean): void {
+  const { code, message, hint, evidence } = reason;
+  if (json) printJson({ status: 'denied', code, message, hint, ...(evidence === undefined ? {} : { evidence }) });
+  else say(`${oneLine(message)} (${code})\nhauki: ${oneLine(hint)}`);
+}
+
+/** The exit code that goes with an error. */
+export function exitCodeOf(error: unknown): number {
+  return error instanceof RefusedError ? CODES[error.refusal.code].exit : CODES.internal.exit;
+}
+
+/** Text from elsewhere (intents, names) on a terminal: control characters would let it draw what it likes. */
+export function oneLine(text: string): string {
+  // eslint-disable-next-line no-control-regex -- they are what it is about
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
+    if (character === '\n') return '\\n';
+    if (character === '\t') return '\\t';
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** Columns, aligned; the last one as long as it is. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows].map((row) => row.map(oneLine));
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  return all
+    .map((row) =>
+      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '),
+    )
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+/** Bytes for people: `27 KB`, `1.2 GB`. */
+export function size(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+let gone = false;
+
+/** Nobody reads stdout any more: what goes on and on can stop. */
+export function readerIsGone(): boolean {
+  return gone;
+}
+
+function writeAll(descriptor: 1 | 2, text: string): void {
+  // Synchronous, so that nothing is lost when the process ends right after; a reader that has gone away is no error of ours.
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length;) {
+    try {
+      done += writeSync(descriptor, bytes, done);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EAGAIN') continue;
+      if (code === 'EPIPE') {
+        gone ||= descriptor === 1;
+        return;
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,204 @@
+import { chmodSync, closeSync, existsSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import type { Server } from 'node:http';
+import { type Logger, pino } from 'pino';
+import { formatDuration } from '../base/duration.ts';
+import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
+import { Client } from '../client/client.ts';
+import { httpDoor } from '../doors/http/server.ts';
+import { acquire } from '../ledger/sqlite/lock.ts';
+import { type SelfTest, selfTest } from '../storage/selftest.ts';
+import { systemClock } from './clock.ts';
+import { readConfig } from './config.ts';
+import { drivers, newId, startController } from './compose.ts';
+import { bindable, type Home, makeHome } from './home.ts';
+import { VERSION } from './version.ts';
+
+export interface ServeOptions {
+  readonly home: Home;
+  readonly node: string;
+  /** TCP port on 127.0.0.1; undefined: none. */
+  readonly port?: number;
+  /** Ends by itself when nobody needs it. */
+  readonly ephemeral: boolean;
+  readonly logLevel: string;
+}
+
+/** A controller that takes requests. */
+export interface Serving {
+  readonly node: string;
+  readonly socket: string;
+  readonly url?: string;
+  readonly selfTests: readonly SelfTest[];
+  /** Resolves when it has stopped, by a signal or because nobody needed it any more. */
+  readonly stopped: Promise<void>;
+}
+
+/** A controller that was started for a caller ends after so long with nothing to do; HAUKI_IDLE_MS says otherwise. */
+const IDLE_MS = 15_000;
+const IDLE_LOOKS = 15;
+const PRUNE_MS = 3_600_000;
+const RETIRE_MS_MAX = 5_000;
+
+/**
+ * Runs a controller in this process: lock, self-test, ledger and recovery, doors.
+ *
+ * @throws RefusedError when it cannot: `home_locked`, `selftest_failed`, `ledger_…`, or a port that is taken
+ */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  const { home, node } = options;
+  makeHome(home);
+  const release = await lock(home);
+  const undo: (() => unknown)[] = [release];
+  try {
+    const log = logTo(options);
+    const { policy, reserve } = readConfig(home.config);
+    const backends = drivers(home, reserve);
+    const selfTests: SelfTest[] = [];
+    for (const backend of backends) selfTests.push(await selfTest(backend, { newId, now: systemClock.now }));
+    const failed = selfTests.find((test) => !test.ok);
+    if (failed?.refused !== undefined) throw new RefusedError(failed.refused);
+
+    const { controller, stop } = await startController({ home, backends, policy, node, log });
+    undo.unshift(stop);
+    let end = (): void => {};
+    const door = await httpDoor({
+      controller,
+      log,
+      token: tokenOf(home),
+      ephemeral: options.ephemeral,
+      retire: () => {
+        if (!controller.engine.idle) return false;
+        setImmediate(() => end());
+        return true;
+      },
+    });
+    undo.unshift(() => door.close());
+    await listenOnSocket(door.local, home.socket);
+    undo.unshift(() => rmSync(home.socket, { force: true }));
+    const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);
+
+    const prune = setInterval(() => void controller.prune(false), PRUNE_MS);
+    undo.unshift(() => clearInterval(prune));
+    void controller.prune(false);
+
+    const stopped = new Promise<void>((resolve) => {
+      let ending = false;
+      end = (): void => {
+        if (ending) return;
+        ending = true;
+        void unwind(undo).then(resolve);
+      };
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
+      if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy(), end);
+    });
+    log.info({ version: VERSION, socket: home.socket, url, pid: process.pid }, 'ready');
+    return { node, socket: home.socket, selfTests, stopped, ...(url === undefined ? {} : { url }) };
+  } catch (error) {
+    await unwind(undo);
+    throw error;
+  }
+}
+
+function logTo({ node, logLevel }: ServeOptions): Logger {
+  const destination = pino.destination({ dest: 2, sync: true });
+  // A line that cannot be written, because the disk is full, must not be what ends the controller.
+  destination.on('error', () => undefined);
+  return pino({ level: logLevel, base: { node } }, destination);
+}
+
+async function unwind(undo: readonly (() => unknown)[]): Promise<void> {
+  for (const step of undo) await step();
+}
+
+/** One controller a HAUKI_HOME. One that was only started for a caller makes room when it has nothing to do. */
+async function lock(home: Home): Promise<() => void> {
+  const first = acquire(home.root);
+  if (first.ok) return first.value;
+  const other = new Client({ name: `unix:${home.socket}`, socketPath: bindable(home.socket) });
+  const retired = await other.retire().then(
+    () => true,
+    () => false,
+  );
+  const until = performance.now() + RETIRE_MS_MAX;
+  while (retired && performance.now() < until) {
+    const again = acquire(home.root);
+    if (again.ok) return again.value;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new RefusedError(first.error);
+}
+
+function whenIdle(busy: () => boolean, run: () => void): void {
+  const idleMs = Number(process.env['HAUKI_IDLE_MS']) || IDLE_MS;
+  let idleSince = performance.now();
+  const look = setInterval(() => {
+    if (busy()) idleSince = performance.now();
+    else if (performance.now() - idleSince > idleMs) {
+      clearInterval(look);
+      run();
+    }
+  }, idleMs / IDLE_LOOKS);
+}
+
+/** The secret of the TCP listener: made once, readable only by its owner. */
+function tokenOf(home: Home): string {
+  if (!existsSync(home.token))
+    writeFileSync(home.token, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+  return readFileSync(home.token, 'utf8').trim();
+}
+
+async function listenOnSocket(server: Server, socket: string): Promise<void> {
+  // We hold the lock, so whoever made this socket is gone.
+  rmSync(socket, { force: true });
+  const umask = process.umask(0o177);
+  try {
+    await listening(server, { path: bindable(socket) }, `unix:${socket}`);
+  } finally {
+    process.umask(umask);
+  }
+  chmodSync(socket, 0o600);
+}
+
+async function listenOnPort(server: Server, port: number): Promise<string> {
+  await listening(server, { host: '127.0.0.1', port }, `127.0.0.1:${port}`);
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : port}`;
+}
+
+function listening(server: Server, on: { path: string } | { host: string; port: number }, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      const hint = taken
+        ? 'Choose another with --port, or --port 0 for any that is free.'
+        : 'Check permissions and the address.';
+      reject(
+        new RefusedError(
+          refusal('usage', `Cannot listen on ${name}: ${taken ? 'it is in use' : error.message}.`, hint),
+        ),
+      );
+    });
+    server.listen(on, resolve);
+  });
+}
+
+/** For whoever started this process and waits on descriptor HAUKI_READY_FD: "ready", or why not. */
+export function tellStarter(said: 'ready' | Refusal): void {
+  const descriptor = Number(process.env['HAUKI_READY_FD']);
+  if (!Number.isInteger(descriptor) || descriptor < 3) return;
+  delete process.env['HAUKI_READY_FD'];
+  try {
+    writeSync(descriptor, `${typeof said === 'string' ? said : JSON.stringify(said)}\n`);
+    closeSync(descriptor);
+  } catch {
+    // Whoever started us is not there any more.
+  }
+}
+
+/** `btrfs: snapshot 4 ms, rollback 12 ms` */
+export function describeSelfTest(test: SelfTest): string {
+  if (!test.tried) return `${test.driver}: not tried (${test.refused?.message ?? 'no place for a scratch dataset'})`;
+  if (!test.ok) return `${test.driver}: FAILED: ${test.refused?.message ?? ''}`;
+  return `${test.driver}: snapshot ${formatDuration(test.snapshotMs ?? 0)}, rollback ${formatDuration(test.rollbackMs ?? 0)}, verified`;
+}

@@ -1,0 +1,69 @@
+import type { Refusal } from '../base/refusal.ts';
+import type { Dataset } from './dataset.ts';
+import type { Target } from './event.ts';
+import type { Mutation, MutationId, MutationRequest } from './mutation/mutation.ts';
+import type { Candidate } from './retention/retention.ts';
+import type { Evidence, Snapshot } from './snapshot/snapshot.ts';
+
+/** What somebody wants, or what an effect answered. The engine stamps time and ids on it, so that deciding stays pure. */
+export type Command = { readonly at: number; readonly mono: number } & Facts & CommandBody;
+
+/** What the engine looked up in the ledger for a command. */
+export interface Facts {
+  /** For `request`: the mutation asked for earlier under the same Idempotency-Key. */
+  readonly earlier?: Mutation;
+  /** For `rollback`: mutations asked for later on overlapping datasets. */
+  readonly newer?: readonly Mutation[];
+  /** For `rollback` and `pin`: names of the mutation's snapshots that were destroyed. */
+  readonly destroyed?: readonly string[];
+  /** For `prune`: the candidates' mutations as they are now; whoever gathered the candidates looked some time ago. */
+  readonly owners?: ReadonlyMap<MutationId, Mutation>;
+}
+
+export type CommandBody =
+  | { readonly type: 'start'; readonly version: string; readonly node: string }
+  | { readonly type: 'tick' }
+  /** `unlocated`: why a dataset it names cannot be guarded, found out before. */
+  | {
+      readonly type: 'request';
+      readonly mutation: MutationId;
+      readonly request: MutationRequest;
+      readonly unlocated?: Refusal;
+    }
+  | { readonly type: 'renew'; readonly mutation: MutationId; readonly fence: number }
+  | { readonly type: 'attach'; readonly mutation: MutationId; readonly fence: number }
+  | { readonly type: 'holder_gone'; readonly mutation: MutationId }
+  | { readonly type: 'commit'; readonly mutation: MutationId; readonly fence: number }
+  /** Without a fence an operator asks. */
+  | { readonly type: 'rollback'; readonly mutation: MutationId; readonly fence?: number; readonly reason?: Refusal }
+  | { readonly type: 'resolve'; readonly mutation: MutationId; readonly choice: 'commit' | 'rollback' }
+  | { readonly type: 'pin'; readonly mutation: MutationId; readonly pinned: boolean }
+  | { readonly type: 'seal'; readonly dataset: Dataset; readonly sealed: boolean }
+  | { readonly type: 'prune'; readonly candidates: readonly Candidate[] }
+  | { readonly type: 'destroy'; readonly target: Target; readonly why: string }
+  | { readonly type: 'snapshot_answered'; readonly mutation: MutationId; readonly answer: Answer<readonly Snapshot[]> }
+  | { readonly type: 'withdraw_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
+  | { readonly type: 'stop_answered'; readonly mutation: MutationId; readonly answer: Answer<unknown> }
+  | { readonly type: 'commit_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
+  | {
+      readonly type: 'rollback_answered';
+      readonly mutation: MutationId;
+      readonly attempt: number;
+      readonly answer: Answer<readonly Evidence[]>;
+    }
+  | {
+      readonly type: 'seal_answered';
+      readonly dataset: Dataset;
+      readonly sealed: boolean;
+      readonly answer: Answer<void>;
+    }
+  | { readonly type: 'destroy_answered'; readonly target: Target; readonly answer: Answer<void> };
+
+/**
+ * How an effect ended. `unknown` is not `refused`: the storage did not say in time, and what was asked may yet come true.
+ * A final answer can still follow.
+ */
+export type Answer<T> =
+  | { readonly kind: 'done'; readonly value: T }
+  | { readonly kind: 'refused'; readonly reason: Refusal }
+  | { readonly kind: 'unknown'; readonly reason: Refusal };

@@ -1,0 +1,37 @@
+/**
+ * Dataset names. Two spellings, both hierarchical by "/": `tank/meshfs/state/crm` (ZFS) and `/srv/site` (a directory or a
+ * btrfs subvolume by its real path). A dataset overlaps with its ancestors and descendants, because their state contains each other.
+ */
+export type DatasetName = string;
+
+/** Which storage backend a dataset belongs to; `none` for what a caller named and no backend knows. */
+export type DriverName = 'directory' | 'btrfs' | 'zfs' | 'memory' | 'none';
+
+export interface Dataset {
+  readonly name: DatasetName;
+  readonly driver: DriverName;
+}
+
+/** `a/b/c` → `a/b`, `a`; `/a/b` → `/a`, `/`. Nearest first. */
+export function ancestorsOf(name: DatasetName): DatasetName[] {
+  const ancestors: DatasetName[] = [];
+  for (let cut = name.lastIndexOf('/'); cut > 0; cut = name.lastIndexOf('/', cut - 1))
+    ancestors.push(name.slice(0, cut));
+  if (name.startsWith('/') && name !== '/') ancestors.push('/');
+  return ancestors;
+}
+
+/** True when one is the other or lies inside it. */
+export function overlap(a: DatasetName, b: DatasetName): boolean {
+  return a === b || contains(a, b) || contains(b, a);
+}
+
+export function anyOverlap(some: readonly DatasetName[], others: readonly DatasetName[]): boolean {
+  return some.some((a) => others.some((b) => overlap(a, b)));
+}
+
+/** True when `inner` lies strictly inside `outer`. */
+export function contains(outer: DatasetName, inner: DatasetName): boolean {
+  const prefix = outer.endsWith('/') ? outer : `${outer}/`;
+  return inner.length > prefix.length && inner.startsWith(prefix);
+}

@@ -1,0 +1,118 @@
+import { refusal, type Refusal } from '../base/refusal.ts';
+import { err, ok } from '../base/result.ts';
+import type { Command } from './command.ts';
+import type { Event, EventBody } from './event.ts';
+import { evolve } from './evolve.ts';
+import { attach, fallDue, holderGone, holderStopped, renew } from './lease/holder.ts';
+import { dueAt } from './lease/lease.ts';
+import { admissions, request, snapshotAnswered, withdrawAnswered } from './mutation/admit.ts';
+import type { Mutation, MutationId } from './mutation/mutation.ts';
+import { commit, commitAnswered, resolve, rollback, rollbackAnswered } from './mutation/outcome.ts';
+import type { Policy } from './policy/policy.ts';
+import { recover } from './recovery.ts';
+import { destroy, destroyAnswered, pin, prune } from './retention/pruning.ts';
+import { seal, sealAnswered } from './seal/sealing.ts';
+import type { State } from './state.ts';
+import type { Verdict } from './verdict.ts';
+
+/** What follows from a command: the facts to record, and the state they lead to. A refused command leaves no facts of its own. */
+export interface Decision {
+  readonly events: readonly Event[];
+  readonly state: State;
+  readonly refused?: Refusal;
+}
+
+/**
+ * The one place where hauki decides. Pure: the same state, command and policy give the same answer, in production, in a table
+ * of a test and in the simulator.
+ *
+ * A mutation that the command is about and that is final must be put into `state.mutations` by the caller first.
+ */
+export function decide(state: State, command: Command, policy: Policy): Decision {
+  const verdict = judge(state, command, policy);
+  const stamp = (body: EventBody): Event => ({ at: command.at, mono: command.mono, ...body });
+  const events = verdict.ok ? verdict.value.map(stamp) : [];
+  let next = evolve(state, events);
+
+  // Whatever a command changed may have made room for others, and making room may go on.
+  for (;;) {
+    const more = admissions(next, command, policy).map(stamp);
+    if (more.length === 0) break;
+    events.push(...more);
+    next = evolve(next, more);
+  }
+  return verdict.ok ? { events, state: next } : { events, state: next, refused: verdict.error };
+}
+
+/** The monotonic time at which the engine must send a `tick`; undefined: nothing falls due by itself. */
+export function nextDue(state: State, policy: Policy): number | undefined {
+  let next: number | undefined;
+  for (const mutation of state.mutations.values()) {
+    const due = dueAt(mutation, policy.graceMs);
+    if (due !== undefined && due !== Infinity && (next === undefined || due < next)) next = due;
+  }
+  return next;
+}
+
+function judge(state: State, command: Command, policy: Policy): Verdict {
+  switch (command.type) {
+    case 'start':
+      return ok(recover(state, command, policy));
+    case 'tick':
+      return ok([...state.mutations.values()].flatMap((mutation) => fallDue(state, mutation, command, policy)));
+    case 'request':
+      return request(state, command, policy);
+    case 'renew':
+      return withMutation(state, command.mutation, (mutation) => renew(mutation, command));
+    case 'attach':
+      return withMutation(state, command.mutation, (mutation) => attach(mutation, command));
+    case 'holder_gone':
+      return withMutation(state, command.mutation, (mutation) => ok(holderGone(mutation)));
+    case 'commit':
+      return withMutation(state, command.mutation, (mutation) => commit(state, mutation, command.fence));
+    case 'rollback':
+      return withMutation(state, command.mutation, (mutation) => rollback(state, mutation, command));
+    case 'resolve':
+      return withMutation(state, command.mutation, (mutation) => resolve(mutation, command.choice));
+    case 'pin':
+      return withMutation(state, command.mutation, (mutation) => pin(state, mutation, command));
+    case 'seal':
+      return seal(state, command);
+    case 'prune':
+      return ok(prune(state, command, policy));
+    case 'destroy':
+      return destroy(state, command);
+    case 'snapshot_answered':
+      return ok(inStage(state, command.mutation, 'snapshotting', (mutation) => snapshotAnswered(mutation, command)));
+    case 'withdraw_answered':
+      return ok(
+        inStage(state, command.mutation, 'withdrawing', (mutation) => withdrawAnswered(mutation, command.answer)),
+      );
+    case 'commit_answered':
+      return ok(inStage(state, command.mutation, 'committing', (mutation) => commitAnswered(mutation, command.answer)));
+    case 'stop_answered':
+      return ok(inStage(state, command.mutation, 'quarantined', (mutation) => holderStopped(mutation, command.answer)));
+    case 'rollback_answered':
+      return ok(rollbackAnswered(state, command));
+    case 'seal_answered':
+      return ok(sealAnswered(state, command));
+    case 'destroy_answered':
+      return ok(destroyAnswered(command));
+  }
+}
+
+function withMutation(state: State, id: MutationId, judgeOne: (mutation: Mutation) => Verdict): Verdict {
+  const mutation = state.mutations.get(id);
+  return mutation === undefined ? err(refusal('mutation_unknown', `There is no mutation ${id}.`)) : judgeOne(mutation);
+}
+
+/** Answers that come late, or twice, find the mutation elsewhere and change nothing. */
+function inStage(
+  state: State,
+  id: MutationId,
+  stage: Mutation['stage'],
+  events: (mutation: Mutation) => EventBody[],
+): EventBody[] {
+  const mutation = state.mutations.get(id);
+  return mutation?.stage === stage ? events(mutation) : [];
+}

@@ -1,0 +1,77 @@
+import type { Refusal } from '../base/refusal.ts';
+import type { DatasetName, DriverName } from './dataset.ts';
+import type { MutationId, MutationRequest } from './mutation/mutation.ts';
+import type { Evidence, Snapshot } from './snapshot/snapshot.ts';
+
+/**
+ * What happened: the ledger's records. Facts in the past tense, complete enough that the state follows from them alone.
+ *
+ * `at` is wall clock (ms since the epoch, never going backwards), for people. `mono` is the running controller's monotonic
+ * clock (ms), for leases: `controller_started` re-bases every deadline, because a monotonic clock means nothing after a restart.
+ */
+export type Event = { readonly at: number; readonly mono: number } & EventBody;
+
+export type EventBody =
+  | { readonly type: 'controller_started'; readonly version: string; readonly node: string }
+  | { readonly type: 'requested'; readonly mutation: MutationId; readonly request: MutationRequest }
+  | { readonly type: 'denied'; readonly mutation: MutationId; readonly reason: Refusal }
+  | { readonly type: 'cancelled'; readonly mutation: MutationId; readonly reason: Refusal }
+  | {
+      readonly type: 'snapshot_started';
+      readonly mutation: MutationId;
+      readonly snapshots: readonly Snapshot[];
+      readonly namedAt: number;
+      readonly fence: number;
+    }
+  | {
+      readonly type: 'withdraw_started';
+      readonly mutation: MutationId;
+      readonly into: 'denied' | 'cancelled';
+      readonly reason: Refusal;
+    }
+  | {
+      readonly type: 'cleared';
+      readonly mutation: MutationId;
+      readonly snapshots: readonly Snapshot[];
+      readonly expiresAt: number;
+    }
+  | { readonly type: 'renewed'; readonly mutation: MutationId; readonly expiresAt: number }
+  | { readonly type: 'holder_lost'; readonly mutation: MutationId; readonly untilMs: number }
+  | { readonly type: 'holder_back'; readonly mutation: MutationId }
+  | { readonly type: 'commit_started'; readonly mutation: MutationId; readonly by: Actor }
+  | { readonly type: 'committed'; readonly mutation: MutationId; readonly by: Actor }
+  | {
+      readonly type: 'rollback_started';
+      readonly mutation: MutationId;
+      readonly attempt: number;
+      readonly by: Actor;
+      readonly reason?: Refusal;
+    }
+  | { readonly type: 'rolled_back'; readonly mutation: MutationId; readonly evidence: readonly Evidence[] }
+  | { readonly type: 'quarantined'; readonly mutation: MutationId; readonly reason: Refusal }
+  | { readonly type: 'holder_stopped'; readonly mutation: MutationId }
+  | { readonly type: 'pinned'; readonly mutation: MutationId; readonly pinned: boolean }
+  | {
+      readonly type: 'seal_started';
+      readonly dataset: DatasetName;
+      readonly driver: DriverName;
+      readonly sealed: boolean;
+    }
+  | { readonly type: 'sealed'; readonly dataset: DatasetName; readonly driver: DriverName }
+  | { readonly type: 'unsealed'; readonly dataset: DatasetName }
+  | { readonly type: 'seal_refused'; readonly dataset: DatasetName; readonly reason: Refusal }
+  | { readonly type: 'destroy_started'; readonly target: Target; readonly why: string }
+  | { readonly type: 'destroyed'; readonly target: Target }
+  | { readonly type: 'destroy_refused'; readonly target: Target; readonly reason: Refusal };
+
+/** Who caused a step: the lease's holder, a person at the controller, or the controller itself. */
+export type Actor = 'holder' | 'operator' | 'controller';
+
+/** Something of hauki's own on the storage that can be destroyed: a PRE snapshot, or the evidence of a rollback. */
+export interface Target {
+  readonly kind: 'snapshot' | 'evidence';
+  readonly mutation: MutationId;
+  readonly dataset: DatasetName;
+  readonly driver: DriverName;
+  readonly name: string;
+}

@@ -1,0 +1,175 @@
+import type { Refusal } from '../base/refusal.ts';
+import type { DatasetName } from './dataset.ts';
+import type { Event } from './event.ts';
+import { isFinal, type Mutation, type MutationId, type MutationRequest } from './mutation/mutation.ts';
+import type { Seal, State } from './state.ts';
+
+/**
+ * Folds events into the state. Total and order-preserving: what the ledger holds is what happened, so nothing is refused here.
+ * Final mutations stay in the result; `archive` takes them out once the ledger has them.
+ */
+export function evolve(state: State, events: readonly Event[]): State {
+  if (events.length === 0) return state;
+  // One copy for the batch, not one an event: replaying a long ledger would be quadratic otherwise.
+  const mutations = new Map(state.mutations);
+  // These change rarely, and stay the same object when they do not: the ledger writes only what changed.
+  let { seals, condemned } = state;
+  let { fence, at, namedAt } = state.counters;
+
+  for (const event of events) {
+    at = Math.max(at, event.at);
+    switch (event.type) {
+      case 'controller_started':
+        for (const mutation of mutations.values()) {
+          // What has ended has no deadlines: it stays as the ledger keeps it.
+          if (!isFinal(mutation)) mutations.set(mutation.id, rebased(mutation, event.at, event.mono));
+        }
+        break;
+      case 'snapshot_started':
+        fence = Math.max(fence, event.fence);
+        namedAt = Math.max(namedAt, event.namedAt);
+        change(mutations, event.mutation, event);
+        break;
+      case 'seal_started':
+        seals = withSeal(seals, event.dataset, {
+          driver: event.driver,
+          wanted: event.sealed,
+          settled: false,
+          mayHold: mayHold(seals.get(event.dataset)),
+        });
+        break;
+      case 'sealed':
+        seals = withSeal(seals, event.dataset, { driver: event.driver, wanted: true, settled: true, mayHold: true });
+        break;
+      case 'unsealed':
+        seals = withSeal(seals, event.dataset, undefined);
+        break;
+      case 'seal_refused':
+        seals = withSeal(seals, event.dataset, refusedSeal(seals.get(event.dataset), event.reason));
+        break;
+      case 'destroy_started':
+        condemned = new Map(condemned).set(event.target.name, event.target);
+        break;
+      case 'destroyed':
+      case 'destroy_refused':
+        condemned = new Map([...condemned].filter(([name]) => name !== event.target.name));
+        break;
+      default:
+        change(mutations, event.mutation, event);
+    }
+  }
+  return { mutations, counters: { fence, at, namedAt }, seals, condemned };
+}
+
+/** The state without its final mutations: what the engine keeps in memory. */
+export function archive(state: State): State {
+  if (![...state.mutations.values()].some(isFinal)) return state;
+  return { ...state, mutations: new Map([...state.mutations].filter(([, mutation]) => !isFinal(mutation))) };
+}
+
+type MutationEvent = Extract<Event, { mutation: MutationId }>;
+
+function change(mutations: Map<MutationId, Mutation>, id: MutationId, event: MutationEvent): void {
+  if (event.type === 'requested') {
+    mutations.set(id, begun(id, event.request, event.at, event.mono));
+    return;
+  }
+  const mutation = mutations.get(id);
+  // A pin on a mutation archived long ago: whoever replays without the ledger's history has nothing to change.
+  if (mutation !== undefined) mutations.set(id, changed(mutation, event));
+}
+
+function begun(id: MutationId, request: MutationRequest, at: number, mono: number): Mutation {
+  return {
+    ...request,
+    id,
+    stage: 'queued',
+    requestedAt: at,
+    waitUntilMono: mono + request.waitMs,
+    snapshots: [],
+    attempt: 0,
+    evidence: [],
+    pinned: false,
+  };
+}
+
+function changed(mutation: Mutation, event: MutationEvent): Mutation {
+  switch (event.type) {
+    case 'requested':
+      return mutation;
+    case 'snapshot_started':
+      return { ...mutation, stage: 'snapshotting', snapshots: event.snapshots, fence: event.fence };
+    case 'withdraw_started':
+      return { ...mutation, stage: 'withdrawing', reason: event.reason };
+    case 'denied':
+    case 'cancelled':
+      return { ...mutation, stage: event.type, reason: event.reason, endedAt: event.at };
+    case 'cleared':
+      return {
+        ...mutation,
+        stage: 'cleared',
+        snapshots: event.snapshots,
+        clearedAt: event.at,
+        expiresAt: event.expiresAt,
+        expiresMono: event.mono + (event.expiresAt - event.at),
+      };
+    case 'renewed':
+      return { ...mutation, expiresAt: event.expiresAt, expiresMono: event.mono + (event.expiresAt - event.at) };
+    case 'holder_lost':
+      return { ...mutation, holderLostUntilMono: event.mono + event.untilMs };
+    case 'holder_back':
+      return without(mutation, 'holderLostUntilMono');
+    case 'commit_started':
+      return { ...mutation, stage: 'committing' };
+    case 'committed':
+      return { ...mutation, stage: 'committed', reason: undefined, endedAt: event.at };
+    case 'rollback_started':
+      return { ...without(mutation, 'endedAt'), stage: 'rolling_back', attempt: event.attempt, reason: event.reason };
+    case 'rolled_back':
+      return {
+        ...mutation,
+        stage: 'rolled_back',
+        evidence: [...mutation.evidence, ...event.evidence],
+        endedAt: event.at,
+      };
+    case 'quarantined':
+      return { ...mutation, stage: 'quarantined', reason: event.reason };
+    case 'holder_stopped':
+      return { ...mutation, holderStopped: true };
+    case 'pinned':
+      return { ...mutation, pinned: event.pinned };
+  }
+}
+
+/**
+ * Deadlines in terms of the new controller's monotonic clock. What is left of a lease is told by the wall clock, which may have
+ * jumped while nobody looked: never less than nothing, never more than the lease was long.
+ */
+function rebased(mutation: Mutation, at: number, mono: number): Mutation {
+  const leftMs = Math.min(Math.max((mutation.expiresAt ?? at) - at, 0), mutation.ttlMs);
+  return {
+    ...without(mutation, 'holderLostUntilMono'),
+    waitUntilMono: mono,
+    ...(mutation.expiresAt === undefined ? {} : { expiresAt: at + leftMs, expiresMono: mono + leftMs }),
+  };
+}
+
+/** A try that is followed by another never had a final answer. */
+function mayHold(seal: Seal | undefined): boolean {
+  return seal !== undefined && (seal.mayHold || !seal.settled);
+}
+
+/** What could not be sealed is not sealed. What could not be opened is to be sealed again: an earlier try may have opened it. */
+function refusedSeal(seal: Seal | undefined, reason: Refusal): Seal | undefined {
+  return seal === undefined || seal.wanted ? undefined : { ...seal, wanted: true, settled: false, reason };
+}
+
+function withSeal(seals: State['seals'], dataset: DatasetName, seal: Seal | undefined): State['seals'] {
+  const others = [...seals].filter(([name]) => name !== dataset);
+  return new Map(seal === undefined ? others : [...others, [dataset, seal]]);
+}
+
+function without<K extends keyof Mutation>(mutation: Mutation, member: K): Omit<Mutation, K> {
+  const { [member]: _, ...rest } = mutation;
+  return rest;
+}

@@ -1,0 +1,106 @@
+import type { Refusal } from '../../base/refusal.ts';
+import type { Dataset, DatasetName } from '../dataset.ts';
+import type { Evidence, Snapshot } from '../snapshot/snapshot.ts';
+
+/** A UUIDv7: sorts by the time of the request. */
+export type MutationId = string;
+
+/**
+ * Where a mutation stands.
+ *
+ *   queued → snapshotting → cleared → committing → committed
+ *     │           │            └────→ rolling_back → rolled_back
+ *     │           │                        └───────→ quarantined → (a person resolves) committing | rolling_back
+ *     │           └→ withdrawing → denied | cancelled
+ *     └→ denied | cancelled
+ *
+ * A committed mutation can be rolled back later: it takes its locks again and goes through `rolling_back`.
+ *
+ * `queued` waits for its locks, first come first served. From `snapshotting` on it holds them, until it is final.
+ * `withdrawing` removes what a snapshot that was never granted may have left. `committing` seals again what had been opened.
+ */
+export type Stage =
+  | 'queued'
+  | 'snapshotting'
+  | 'cleared'
+  | 'committing'
+  | 'withdrawing'
+  | 'rolling_back'
+  | 'quarantined'
+  | 'committed'
+  | 'rolled_back'
+  | 'denied'
+  | 'cancelled';
+
+export type FinalStage = Extract<Stage, 'committed' | 'rolled_back' | 'denied' | 'cancelled'>;
+
+const FINAL: ReadonlySet<Stage> = new Set(['committed', 'rolled_back', 'denied', 'cancelled']);
+const LOCKING: ReadonlySet<Stage> = new Set([
+  'snapshotting',
+  'cleared',
+  'committing',
+  'withdrawing',
+  'rolling_back',
+  'quarantined',
+]);
+
+/** What happens to a mutation whose lease ran out or whose holder died. */
+export type OnExpiry = 'rollback' | 'quarantine';
+
+export type Mode = 'standard' | 'critical';
+
+/** What a caller asks for, already checked and stamped. All durations in milliseconds. */
+export interface MutationRequest {
+  readonly node: string;
+  /** The caller's own words, 1 to 512 characters, kept whole. */
+  readonly intent: string;
+  readonly datasets: readonly Dataset[];
+  readonly mode: Mode;
+  readonly ttlMs: number;
+  readonly waitMs: number;
+  readonly onExpiry: OnExpiry;
+  /** True when the grant lives no longer than the caller's connection: `hauki guard`. */
+  readonly attached: boolean;
+  /** The caller's Idempotency-Key, and a digest of what it asked under it. */
+  readonly key?: string;
+  readonly keyDigest?: string;
+}
+
+export interface Mutation extends MutationRequest {
+  readonly id: MutationId;
+  readonly stage: Stage;
+  /** Wall clock, ms since the epoch; never goes backwards within one ledger. */
+  readonly requestedAt: number;
+  readonly endedAt?: number;
+  /** Monotonic ms of the running controller after which a queued mutation is denied. */
+  readonly waitUntilMono: number;
+  /** The names are set when snapshotting begins, guid and createdAt when it is cleared. */
+  readonly snapshots: readonly Snapshot[];
+  readonly fence?: number;
+  readonly clearedAt?: number;
+  /** End of the lease: wall clock for people, monotonic for decisions. */
+  readonly expiresAt?: number;
+  readonly expiresMono?: number;
+  /** Set while the holder's connection is gone; it may come back until then. */
+  readonly holderLostUntilMono?: number;
+  /** In quarantine: the processes of the holder that lost its clearance have ended. */
+  readonly holderStopped?: boolean;
+  /** Counts rollbacks begun, so that a second try keeps evidence of its own. */
+  readonly attempt: number;
+  /** Why it was denied, cancelled, rolled back or quarantined. */
+  readonly reason?: Refusal | undefined;
+  readonly evidence: readonly Evidence[];
+  readonly pinned: boolean;
+}
+
+export function isFinal(mutation: Pick<Mutation, 'stage'>): boolean {
+  return FINAL.has(mutation.stage);
+}
+
+export function holdsLocks(mutation: Pick<Mutation, 'stage'>): boolean {
+  return LOCKING.has(mutation.stage);
+}
+
+export function datasetNames(mutation: Pick<Mutation, 'datasets'>): DatasetName[] {
+  return mutation.datasets.map((dataset) => dataset.name);
+}

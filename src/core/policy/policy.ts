@@ -1,0 +1,112 @@
+import { formatDuration } from '../../base/duration.ts';
+import { refusal, type Refusal } from '../../base/refusal.ts';
+import { contains, overlap } from '../dataset.ts';
+import type { MutationRequest } from '../mutation/mutation.ts';
+import { DEFAULT_RETENTION, type RetentionPolicy } from '../retention/retention.ts';
+
+/** The rules of one controller. All durations in milliseconds. */
+export interface Policy {
+  readonly ttlMsMin: number;
+  readonly ttlMsMax: number;
+  readonly waitMsMax: number;
+  /** How long after a lease's end the controller waits before it acts: the holder stops first, on its own clock. */
+  readonly graceMs: number;
+  /** How long a holder may take to come back after the controller was restarted. */
+  readonly reattachMs: number;
+  /** Mutations that may be open at once; more are refused. */
+  readonly openMax: number;
+  readonly datasetsMax: number;
+  readonly retention: RetentionPolicy;
+  /** What a node may do; a node that is not named may do everything. */
+  readonly nodes: Readonly<Record<string, NodePolicy>>;
+}
+
+export interface NodePolicy {
+  /** Datasets it may guard, and everything inside them. */
+  readonly datasets?: readonly string[];
+  readonly ttlMsMax?: number;
+}
+
+export const DEFAULT_POLICY: Policy = {
+  ttlMsMin: 1_000,
+  ttlMsMax: 24 * 3_600_000,
+  waitMsMax: 3_600_000,
+  graceMs: 2_000,
+  reattachMs: 10_000,
+  openMax: 4_096,
+  datasetsMax: 64,
+  retention: DEFAULT_RETENTION,
+  nodes: {},
+};
+
+const INTENT_CHARACTERS_MAX = 512;
+const NODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+
+/** What a request itself makes impossible, or the policy forbids; undefined when nothing does. */
+export function refusalOf(request: MutationRequest, policy: Policy): Refusal | undefined {
+  return (
+    intentRefusal(request.intent) ??
+    nodeRefusal(request.node) ??
+    datasetsRefusal(request, policy) ??
+    durationRefusal(request, policy) ??
+    (request.mode === 'standard'
+      ? undefined
+      : refusal('mode_unsupported', 'This controller has no mesh yet, so there is nothing to halt and flush.'))
+  );
+}
+
+/** @returns why the words cannot stand as an intent: empty, over 512 characters, or with a NUL, which no environment can carry */
+export function intentRefusal(intent: string): Refusal | undefined {
+  if (intent.trim() === '') return refusal('intent_invalid', 'The intent is empty.');
+  const characters = [...intent].length;
+  if (characters > INTENT_CHARACTERS_MAX) {
+    return refusal('intent_invalid', `The intent has ${characters} characters; ${INTENT_CHARACTERS_MAX} are allowed.`);
+  }
+  if (intent.includes('\0')) return refusal('intent_invalid', 'The intent contains a NUL character.');
+  if (/\p{Surrogate}/u.test(intent)) return refusal('intent_invalid', 'The intent is not well-formed Unicode.');
+  return undefined;
+}
+
+export function nodeRefusal(node: string): Refusal | undefined {
+  return NODE.test(node) ? undefined : refusal('node_invalid', `"${node}" cannot be the name of a node.`);
+}
+
+function datasetsRefusal(request: MutationRequest, policy: Policy): Refusal | undefined {
+  const names = request.datasets.map((dataset) => dataset.name);
+  if (names.length === 0) return refusal('datasets_invalid', 'No dataset is named.');
+  if (names.length > policy.datasetsMax) {
+    return refusal('datasets_invalid', `${names.length} datasets are named; ${policy.datasetsMax} are allowed.`);
+  }
+  for (const [index, name] of names.entries()) {
+    const other = names.slice(index + 1).find((candidate) => overlap(name, candidate));
+    if (other !== undefined) {
+      return refusal(
+        'datasets_invalid',
+        name === other ? `${name} is named twice.` : `${name} and ${other} lie one inside the other.`,
+      );
+    }
+  }
+  const allowed = policy.nodes[request.node]?.datasets;
+  const outside = allowed && names.find((name) => !allowed.some((root) => root === name || contains(root, name)));
+  return outside === undefined
+    ? undefined
+    : refusal('policy_denied', `Node ${request.node} may not change ${outside}.`);
+}
+
+function durationRefusal(request: MutationRequest, policy: Policy): Refusal | undefined {
+  const ttlMsMax = Math.min(policy.ttlMsMax, policy.nodes[request.node]?.ttlMsMax ?? Infinity);
+  if (!(request.ttlMs >= policy.ttlMsMin && request.ttlMs <= ttlMsMax)) {
+    return refusal(
+      'duration_invalid',
+      `A ttl of ${formatDuration(request.ttlMs)} is out of range.`,
+      `Ask for ${formatDuration(policy.ttlMsMin)} to ${formatDuration(ttlMsMax)}; hauki guard renews the lease by itself.`,
+    );
+  }
+  if (!(request.waitMs >= 0 && request.waitMs <= policy.waitMsMax)) {
+    return refusal(
+      'duration_invalid',
+      `A wait of ${formatDuration(request.waitMs)} is out of range: at most ${formatDuration(policy.waitMsMax)}.`,
+    );
+  }
+  return undefined;
+}

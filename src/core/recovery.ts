@@ -1,0 +1,29 @@
+import { refusal } from '../base/refusal.ts';
+import type { Command } from './command.ts';
+import type { EventBody } from './event.ts';
+
+import type { Policy } from './policy/policy.ts';
+import type { State } from './state.ts';
+
+/**
+ * The controller is back. Who waited is told to ask again; a clearance stands while its lease lasts, but a caller that hung on a
+ * connection must come back soon; everything half-done is pending by its stage and goes on from there. Seals are put on again,
+ * since nobody knows what happened to them meanwhile.
+ */
+export function recover(state: State, command: Extract<Command, { type: 'start' }>, policy: Policy): EventBody[] {
+  const events: EventBody[] = [{ type: 'controller_started', version: command.version, node: command.node }];
+  const reason = refusal('controller_restarted', 'The controller was restarted while the request waited.');
+  for (const mutation of state.mutations.values()) {
+    if (mutation.stage === 'queued') events.push({ type: 'denied', mutation: mutation.id, reason });
+    if (mutation.stage === 'snapshotting') {
+      events.push({ type: 'withdraw_started', mutation: mutation.id, into: 'denied', reason });
+    }
+    if (mutation.stage === 'cleared' && mutation.attached) {
+      events.push({ type: 'holder_lost', mutation: mutation.id, untilMs: policy.reattachMs });
+    }
+  }
+  for (const [dataset, { driver, wanted }] of state.seals) {
+    if (wanted) events.push({ type: 'seal_started', dataset, driver, sealed: true });
+  }
+  return events;
+}

@@ -1,0 +1,20 @@
+import type { FastifyBaseLogger } from 'fastify';
+
+import type { Controller } from '../../engine/controller.ts';
+
+/** What the HTTP door needs to know. */
+export interface HttpOptions {
+  readonly controller: Controller;
+  readonly log: FastifyBaseLogger;
+  /** What callers over TCP must show; callers on the Unix socket were let in by its file permission. */
+  readonly token: string;
+  /** Asked by `POST /v1/retire`: ends the controller if nothing is open. */
+  readonly retire: () => boolean;
+  readonly ephemeral: boolean;
+}
+
+/** What the routes know besides. */
+export interface RouteOptions extends HttpOptions {
+  /** The controller is stopping: connections close because of us, and say nothing about their callers. */
+  readonly closing: () => boolean;
+}

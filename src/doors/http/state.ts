@@ -1,0 +1,160 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import * as z from 'zod';
+import { refusal } from '../../base/refusal.ts';
+import type { KeptState } from '../../engine/controller.ts';
+import * as contract from '../../wire/http.ts';
+import { iso, mutationView } from '../../wire/view.ts';
+import { sendRefusal } from './answers.ts';
+import type { HttpOptions } from './options.ts';
+
+/** What there is: status, locks, snapshots, evidence, seals; and letting go of it. */
+export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, options) => {
+  const { controller } = options;
+  const refusals = { '4xx': contract.Denied, '5xx': contract.Denied };
+  const startedAt = iso(Date.now());
+
+  app.get(
+    '/healthz',
+    { schema: { summary: 'The process answers.', response: { 200: contract.Health } } },
+    async () => ({
+      status: 'ok',
+    }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        summary: 'Requests are taken: the ledger is open, the self-test passed.',
+        response: { 200: contract.Health },
+      },
+    },
+    async () => ({ status: 'ready' }),
+  );
+
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type('application/json').send(JSON.stringify(app.swagger())),
+  );
+
+  app.get(
+    '/v1/status',
+    { schema: { summary: 'How the controller stands.', response: { 200: contract.StatusView } } },
+    async () => {
+      const { state } = controller.engine;
+      const open = [...state.mutations.values()];
+      const head = await controller.head();
+      return {
+        status: 'ready' as const,
+        ...controller.identity,
+        pid: process.pid,
+        startedAt,
+        memoryBytes: process.memoryUsage.rss(),
+        open: open.filter((mutation) => mutation.stage !== 'queued').map(mutationView),
+        queued: open.filter((mutation) => mutation.stage === 'queued').length,
+        outcomes: { ...(await controller.countByStage()) },
+        seals: [...state.seals].map(([dataset, { driver, wanted }]) => ({ dataset, driver, sealed: wanted })),
+        ledger: { records: head?.seq ?? 0, head: head?.hash ?? '' },
+      };
+    },
+  );
+
+  app.get(
+    '/v1/locks',
+    { schema: { summary: 'Who holds what, who waits.', response: { 200: contract.LockList } } },
+    async () => ({
+      locks: controller
+        .locks()
+        .map(({ mutation, blockedBy }) => ({ ...mutationView(mutation), blockedBy: [...blockedBy] })),
+    }),
+  );
+
+  app.get(
+    '/v1/snapshots',
+    { schema: { summary: 'The snapshots that are kept, and why each exists.', response: { 200: contract.KeptList } } },
+    async () => ({ kept: (await controller.kept('snapshot')).map(keptView) }),
+  );
+
+  app.get(
+    '/v1/evidence',
+    { schema: { summary: 'Failed states that rollbacks kept.', response: { 200: contract.KeptList } } },
+    async () => ({ kept: (await controller.kept('evidence')).map(keptView) }),
+  );
+
+  app.delete(
+    '/v1/evidence/:id',
+    {
+      schema: {
+        summary: 'Remove the evidence of a mutation.',
+        params: contract.MutationParams,
+        response: { 200: z.object({ removed: z.array(z.string()) }), ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const removed = await controller.removeEvidence(request.params.id);
+      if (!removed.ok) return sendRefusal(reply, removed.error);
+      return reply.send({ removed: removed.value.map((target) => target.name) });
+    },
+  );
+
+  app.post(
+    '/v1/prune',
+    {
+      schema: {
+        summary: 'Let go of what retention does not keep.',
+        body: contract.PruneBody,
+        response: { 200: contract.PruneView, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const dryRun = request.body.dryRun ?? false;
+      const pruned = await controller.prune(dryRun);
+      if (!pruned.ok) return sendRefusal(reply, pruned.error);
+      const going = pruned.value.map(({ target, why }) => ({
+        kind: target.kind,
+        name: target.name,
+        mutation: target.mutation,
+        why,
+      }));
+      return reply.send({ dryRun, going });
+    },
+  );
+
+  app.post(
+    '/v1/seals',
+    {
+      schema: {
+        summary: 'Make a dataset read-only unless a mutation is cleared, or lift that.',
+        body: contract.SealBody,
+        response: { 200: contract.SealView, ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { dataset, sealed } = request.body;
+      const done = await controller.seal(dataset, sealed);
+      if (!done.ok) return sendRefusal(reply, done.error);
+      return reply.send({ dataset: done.value.name, driver: done.value.driver, sealed });
+    },
+  );
+
+  app.post(
+    '/v1/retire',
+    { schema: { summary: 'End a controller that was started only for a caller, if nothing is open.', hide: true } },
+    async (_request, reply) => {
+      if (options.ephemeral && options.retire()) return reply.send({ status: 'retiring' });
+      return sendRefusal(
+        reply,
+        refusal('home_locked', `Controller ${process.pid} stays: it was started to stay, or has work.`),
+      );
+    },
+  );
+};
+
+function keptView({ createdAt, path, bytes, stage, ...kept }: KeptState): contract.KeptView {
+  return {
+    ...kept,
+    createdAt: iso(createdAt),
+    ...(stage === undefined ? {} : { stage }),
+    ...(path === undefined ? {} : { path }),
+    ...(bytes === undefined ? {} : { bytes }),
+  };
+}

@@ -1,0 +1,360 @@
+import type { Code } from '../base/codes.ts';
+import { refusal, type Refusal } from '../base/refusal.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import type { Dataset } from '../core/dataset.ts';
+import type { Target } from '../core/event.ts';
+import { inTheWayOf } from '../core/lock/lock.ts';
+import { holdsLocks, type Mode, type Mutation, type MutationId, type OnExpiry } from '../core/mutation/mutation.ts';
+import { type Candidate, condemn, type Condemned } from '../core/retention/retention.ts';
+import type { Snapshot } from '../core/snapshot/snapshot.ts';
+import type { LedgerRecord, MutationQuery } from '../ports/ledger.ts';
+import type { Changes, RollbackPlan, Stored } from '../ports/storage.ts';
+import type { Engine, EngineOptions } from './engine.ts';
+
+/** What a caller asks for, in a caller's terms. Durations in milliseconds. */
+export interface Ask {
+  readonly node?: string;
+  readonly intent: string;
+  /** Paths or dataset names. */
+  readonly datasets: readonly string[];
+  readonly mode?: Mode;
+  readonly ttlMs?: number;
+  readonly waitMs?: number;
+  readonly onExpiry?: OnExpiry;
+  readonly attached?: boolean;
+  readonly key?: string;
+  readonly keyDigest?: string;
+}
+
+export interface Lock {
+  readonly mutation: Mutation;
+  /** For one that waits: whom it waits for. */
+  readonly blockedBy: readonly MutationId[];
+}
+
+/** A dataset's part of what a mutation changed. */
+export interface DatasetChanges extends Changes {
+  readonly dataset: string;
+  /** What the snapshot was compared with: the live state, a later snapshot's name, or the evidence's. */
+  readonly comparedWith: string;
+}
+
+/** What is on the storage, with what the ledger knows of it. */
+export interface KeptState extends Stored {
+  readonly stage: Mutation['stage'] | undefined;
+  readonly pinned: boolean;
+}
+
+export const TTL_MS_DEFAULT = 10 * 60_000;
+export const WAIT_MS_DEFAULT = 30_000;
+
+/** Everything the doors can ask of a controller: each method one use, built from decisions (engine), storage and ledger. */
+export class Controller {
+  readonly engine: Engine;
+  readonly #options: EngineOptions;
+
+  constructor(engine: Engine, options: EngineOptions) {
+    this.engine = engine;
+    this.#options = options;
+  }
+
+  /** The name and version this controller answers by. */
+  get identity(): { readonly node: string; readonly version: string } {
+    return { node: this.#options.node, version: this.#options.version };
+  }
+
+  /**
+   * Asks for clearance, and waits until it is decided.
+   *
+   * @param begun told the mutation's id before the wait, so that a caller that goes away meanwhile can be reported
+   * @returns the mutation cleared, or ended otherwise before that (its `reason` says why)
+   */
+  async request(ask: Ask, begun?: (id: MutationId) => void): Promise<Result<Mutation, Refusal>> {
+    const located = await this.#locate(ask.datasets);
+    const id = this.engine.newId();
+    const settled = this.engine.submit(
+      {
+        type: 'request',
+        mutation: id,
+        request: {
+          node: ask.node ?? this.#options.node,
+          intent: ask.intent,
+          datasets: located.datasets,
+          mode: ask.mode ?? 'standard',
+          ttlMs: ask.ttlMs ?? TTL_MS_DEFAULT,
+          waitMs: ask.waitMs ?? WAIT_MS_DEFAULT,
+          onExpiry: ask.onExpiry ?? 'rollback',
+          attached: ask.attached ?? false,
+          ...(ask.key === undefined ? {} : { key: ask.key }),
+          ...(ask.keyDigest === undefined ? {} : { keyDigest: ask.keyDigest }),
+        },
+        ...(located.refused === undefined ? {} : { unlocated: located.refused }),
+      },
+      (mutation) => mutation.stage !== 'queued' && mutation.stage !== 'snapshotting',
+    );
+    begun?.(id);
+    return required(await settled);
+  }
+
+  async renew(id: MutationId, fence: number): Promise<Result<Mutation, Refusal>> {
+    return required(await this.engine.submit({ type: 'renew', mutation: id, fence }));
+  }
+
+  /** The holder of a clearance is back on a new connection. */
+  async attach(id: MutationId, fence: number): Promise<Result<Mutation, Refusal>> {
+    return required(await this.engine.submit({ type: 'attach', mutation: id, fence }));
+  }
+
+  /** The connection a mutation hung on has closed. Cannot be refused. */
+  holderGone(id: MutationId): void {
+    this.engine.tell({ type: 'holder_gone', mutation: id });
+  }
+
+  async commit(id: MutationId, fence: number): Promise<Result<Mutation, Refusal>> {
+    const ended = (mutation: Mutation): boolean => mutation.stage !== 'cleared' && mutation.stage !== 'committing';
+    return expectStage(await this.engine.submit({ type: 'commit', mutation: id, fence }, ended), 'committed');
+  }
+
+  /** @param fence the holder's token; undefined: an operator asks */
+  async rollback(id: MutationId, fence?: number, reason?: Refusal): Promise<Result<Mutation, Refusal>> {
+    const ended = ({ stage }: Mutation): boolean =>
+      stage === 'rolled_back' || stage === 'quarantined' || stage === 'cancelled';
+    const body = {
+      type: 'rollback',
+      mutation: id,
+      ...(fence === undefined ? {} : { fence }),
+      ...(reason === undefined ? {} : { reason }),
+    } as const;
+    const result = required(await this.engine.submit(body, ended));
+    return result.ok && result.value.stage === 'quarantined' ? err(reasonOf(result.value)) : result;
+  }
+
+  /** What a rollback would do, dataset by dataset, without doing it. */
+  async plan(id: MutationId): Promise<Result<readonly RollbackPlan[], Refusal>> {
+    const mutation = await this.#found(id);
+    if (!mutation.ok) return mutation;
+    const plans: RollbackPlan[] = [];
+    for (const snapshot of mutation.value.snapshots) {
+      const plan = await this.#options.storage.plan(snapshot);
+      if (!plan.ok) return plan;
+      const newer = await this.#newer(mutation.value);
+      const blockers = newer.map((other) => ({
+        kind: 'newer mutation',
+        name: other.id,
+        why: `${other.node} committed "${other.intent}" later; it would be undone too`,
+      }));
+      plans.push({ ...plan.value, blockers: [...plan.value.blockers, ...blockers] });
+    }
+    return ok(plans);
+  }
+
+  async resolve(id: MutationId, choice: 'commit' | 'rollback'): Promise<Result<Mutation, Refusal>> {
+    const ended = ({ stage }: Mutation): boolean => stage !== 'committing' && stage !== 'rolling_back';
+    const wanted = choice === 'commit' ? 'committed' : 'rolled_back';
+    return expectStage(await this.engine.submit({ type: 'resolve', mutation: id, choice }, ended), wanted);
+  }
+
+  async pin(id: MutationId, pinned: boolean): Promise<Result<Mutation, Refusal>> {
+    return required(await this.engine.submit({ type: 'pin', mutation: id, pinned }));
+  }
+
+  /** Seals a dataset (true) or lifts its seal, and waits until the storage has done it. */
+  async seal(target: string, sealed: boolean): Promise<Result<Dataset, Refusal>> {
+    const { datasets, refused } = await this.#locate([target]);
+    const [dataset] = datasets;
+    if (refused !== undefined || dataset === undefined)
+      return err(refused ?? refusal('dataset_missing', `${target} was not found.`));
+    // Tried first, because a seal that cannot be enforced must not stand in the ledger as if it were.
+    const settled = this.#nextEvent((record) => {
+      const { event } = record;
+      if (event.type !== 'sealed' && event.type !== 'unsealed' && event.type !== 'seal_refused') return undefined;
+      if (event.dataset !== dataset.name) return undefined;
+      return event.type === 'seal_refused' ? err(event.reason) : ok(dataset);
+    });
+    const already = (this.engine.state.seals.get(dataset.name)?.wanted ?? false) === sealed;
+    const asked = await this.engine.submit({ type: 'seal', dataset, sealed });
+    if (!asked.ok || already) {
+      settled.cancel();
+      return asked.ok ? ok(dataset) : asked;
+    }
+    return settled.promise;
+  }
+
+  find(id: MutationId): Promise<Mutation | undefined> {
+    return this.engine.find(id);
+  }
+
+  recordsOf(id: MutationId): Promise<readonly LedgerRecord[]> {
+    return this.#options.ledger.recordsOf(id);
+  }
+
+  records(after: number, limit: number): Promise<readonly LedgerRecord[]> {
+    return this.#options.ledger.records(after, limit);
+  }
+
+  query(query: MutationQuery): Promise<readonly Mutation[]> {
+    return this.#options.ledger.query(query);
+  }
+
+  countByStage(): ReturnType<EngineOptions['ledger']['countByStage']> {
+    return this.#options.ledger.countByStage();
+  }
+
+  head(): ReturnType<EngineOptions['ledger']['head']> {
+    return this.#options.ledger.head();
+  }
+
+  /** Who holds what and who waits for whom. */
+  locks(): Lock[] {
+    const open = [...this.engine.state.mutations.values()];
+    return open
+      .filter((mutation) => holdsLocks(mutation) || mutation.stage === 'queued')
+      .map((mutation) => ({
+        mutation,
+        blockedBy: mutation.stage === 'queued' ? inTheWayOf(mutation, open).map((other) => other.id) : [],
+      }));
+  }
+
+  /**
+   * What a mutation changed: its snapshot against the failed state a rollback kept, or against the next snapshot of the
+   * dataset, or against what is there now.
+   */
+  async diff(id: MutationId): Promise<Result<readonly DatasetChanges[], Refusal>> {
+    const mutation = await this.#found(id);
+    if (!mutation.ok) return mutation;
+    const changes: DatasetChanges[] = [];
+    for (const snapshot of mutation.value.snapshots) {
+      const to = await this.#after(mutation.value, snapshot);
+      const diff = await this.#options.storage.diff(snapshot, to);
+      if (!diff.ok) return diff;
+      changes.push({ dataset: snapshot.dataset, comparedWith: to === 'live' ? 'live' : to.name, ...diff.value });
+    }
+    return ok(changes);
+  }
+
+  /** All of hauki's own on the storage, oldest first. */
+  async kept(kind: Stored['kind']): Promise<KeptState[]> {
+    const stored = (await this.#options.storage.list()).filter((one) => one.kind === kind);
+    const kept = await Promise.all(
+      stored.map(async (one) => {
+        const mutation = await this.find(one.mutation);
+        return { ...one, stage: mutation?.stage, pinned: mutation?.pinned ?? false };
+      }),
+    );
+    return kept.toSorted((a, b) => a.createdAt - b.createdAt);
+  }
+
+  /** What retention lets go of; with `dryRun` only says so. */
+  async prune(dryRun: boolean): Promise<Result<readonly Condemned[], Refusal>> {
+    const candidates = [...(await this.kept('snapshot')), ...(await this.kept('evidence'))].map(candidateOf);
+    const going = condemn(candidates, this.#options.policy.retention, this.#options.clock.now());
+    if (dryRun || going.length === 0) return ok(going);
+    const asked = await this.engine.submit({ type: 'prune', candidates });
+    return asked.ok ? ok(going) : asked;
+  }
+
+  /** Removes the evidence that the rollbacks of one mutation kept. */
+  async removeEvidence(id: MutationId): Promise<Result<readonly Target[], Refusal>> {
+    const stored = (await this.kept('evidence')).filter((one) => one.mutation === id);
+    if (stored.length === 0) return err(refusal('evidence_unknown', `No evidence of mutation ${id} is kept.`));
+    const targets = stored.map(targetOf);
+    for (const target of targets) {
+      const gone = this.#nextEvent((record) => {
+        const { event } = record;
+        if (event.type !== 'destroyed' && event.type !== 'destroy_refused') return undefined;
+        if (event.target.name !== target.name) return undefined;
+        return event.type === 'destroyed' ? ok(target) : err(event.reason);
+      });
+      const asked = await this.engine.submit({ type: 'destroy', target, why: 'asked for by an operator' });
+      if (!asked.ok) {
+        gone.cancel();
+        return asked;
+      }
+      const result = await gone.promise;
+      if (!result.ok) return result;
+    }
+    return ok(targets);
+  }
+
+  async #locate(targets: readonly string[]): Promise<{ datasets: readonly Dataset[]; refused?: Refusal }> {
+    const datasets: Dataset[] = [];
+    let refused: Refusal | undefined;
+    for (const target of targets) {
+      const located = await this.#options.storage.locate(target);
+      if (located?.ok) datasets.push(located.value);
+      else {
+        datasets.push({ name: target, driver: 'none' });
+        refused ??= located?.error ?? refusal('dataset_missing', `No storage here knows a dataset "${target}".`);
+      }
+    }
+    return refused === undefined ? { datasets } : { datasets, refused };
+  }
+
+  async #found(id: MutationId): Promise<Result<Mutation, Refusal>> {
+    const mutation = await this.find(id);
+    return mutation === undefined ? err(refusal('mutation_unknown', `There is no mutation ${id}.`)) : ok(mutation);
+  }
+
+  async #newer(mutation: Mutation): Promise<Mutation[]> {
+    if (mutation.stage !== 'committed') return [];
+    const names = mutation.datasets.map((dataset) => dataset.name);
+    const newer = await this.#options.ledger.newerOverlapping(mutation.id, names);
+    return newer.filter((other) => other.stage === 'committed');
+  }
+
+  /** What the state looked like when the mutation was over: the nearest thing that is kept. */
+  async #after(mutation: Mutation, snapshot: Snapshot): Promise<Parameters<EngineOptions['storage']['diff']>[1]> {
+    const evidence = mutation.evidence.findLast((one) => one.dataset === snapshot.dataset);
+    if (evidence !== undefined) return evidence;
+    const stored = new Set((await this.#options.storage.list()).map((one) => one.name));
+    for (const other of await this.#options.ledger.newerOverlapping(mutation.id, [snapshot.dataset])) {
+      const next = other.snapshots.find((one) => one.dataset === snapshot.dataset && stored.has(one.name));
+      if (next !== undefined && other.clearedAt !== undefined) return next;
+    }
+    return 'live';
+  }
+
+  #nextEvent<T>(pick: (record: LedgerRecord) => T | undefined): {
+    readonly promise: Promise<T>;
+    readonly cancel: () => void;
+  } {
+    let cancel = (): void => {};
+    const promise = new Promise<T>((resolve) => {
+      cancel = this.engine.feed.subscribe((record) => {
+        const picked = pick(record);
+        if (picked === undefined) return;
+        cancel();
+        resolve(picked);
+      });
+    });
+    return { promise, cancel: () => cancel() };
+  }
+}
+
+/** Why a mutation ended as it did; every mutation that was denied, cancelled or quarantined has one. */
+export function reasonOf(mutation: Mutation, otherwise: Code = 'internal'): Refusal {
+  return mutation.reason ?? refusal(otherwise, `Mutation ${mutation.id} is ${mutation.stage}.`);
+}
+
+function targetOf({ kind, mutation, dataset, driver, name }: Stored): Target {
+  return { kind, mutation, dataset, driver, name };
+}
+
+function candidateOf(kept: KeptState): Candidate {
+  return { target: targetOf(kept), createdAt: kept.createdAt, pinned: kept.pinned, stage: kept.stage };
+}
+
+function required(result: Result<Mutation | undefined, Refusal>): Result<Mutation, Refusal> {
+  if (!result.ok) return result;
+  return result.value === undefined
+    ? err(refusal('internal', 'The engine answered without the mutation that was asked about.'))
+    : ok(result.value);
+}
+
+function expectStage(
+  result: Result<Mutation | undefined, Refusal>,
+  wanted: Mutation['stage'],
+): Result<Mutation, Refusal> {
+  const one = required(result);
+  return one.ok && one.value.stage !== wanted ? err(reasonOf(one.value, 'stage_wrong')) : one;
+}

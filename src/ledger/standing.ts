@@ -1,0 +1,24 @@
+import { EMPTY, type State } from '../core/state.ts';
+
+/** What stands in the state besides the mutations. */
+export type Standing = Omit<State, 'mutations'>;
+
+/** Its parts, each stored under its own name so that only what changed is written. */
+export const PARTS = ['counters', 'seals', 'condemned'] as const;
+export type Part = (typeof PARTS)[number];
+
+export function writePart(standing: Standing, part: Part): string {
+  return JSON.stringify(part === 'counters' ? standing.counters : [...standing[part]]);
+}
+
+/** @param text of a part, undefined when it was never written */
+export function readStanding(text: (part: Part) => string | undefined): Standing {
+  const parsed = (part: Part): unknown => JSON.parse(text(part) ?? 'null');
+  return {
+    counters: (parsed('counters') as Standing['counters'] | null) ?? EMPTY.counters,
+    seals: new Map(parsed('seals') as Entries<Standing['seals']> | null),
+    condemned: new Map(parsed('condemned') as Entries<Standing['condemned']> | null),
+  };
+}
+
+type Entries<M> = M extends ReadonlyMap<infer K, infer V> ? (readonly [K, V])[] : never;

@@ -1,0 +1,230 @@
+import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
+import type { Attached, Client } from '../client/client.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Cleared, MutationAsk, MutationView } from '../wire/http.ts';
+
+export interface LeaseOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  /** Brings back a controller that went away, where it is ours to start. */
+  readonly ensure: () => Promise<void>;
+}
+
+/** A lease ends for its holder this much before it ends for the controller, so that the work has stopped by then. */
+const STOP_MS_MAX = 5_000;
+const RETRY_MS = 200;
+/** How long a controller that is there but cannot do it (a full disk) is asked again. */
+const UNABLE_MS_MAX = 10_000;
+
+/**
+ * The holder's side of a clearance: keeps the connection it hangs on, renews it, and knows by its own monotonic clock when it must
+ * have stopped working. A lease that is lost aborts `lost`; the reason is the abort's.
+ */
+export class Lease {
+  readonly cleared: Cleared;
+  readonly #options: LeaseOptions;
+  readonly #lost = new AbortController();
+  #attached: Attached;
+  /** Monotonic ms: the controller's lease ends no earlier than this. */
+  #endsMono: number;
+  #cancelTimers: (() => void)[] = [];
+  /** Nothing more is done to keep it. */
+  #over = false;
+  #released = false;
+
+  private constructor(attached: Attached, cleared: Cleared, askedMono: number, options: LeaseOptions) {
+    this.#attached = attached;
+    this.cleared = cleared;
+    this.#options = options;
+    this.#endsMono = askedMono + cleared.ttlMs;
+  }
+
+  /**
+   * Waits for clearance.
+   *
+   * @throws RefusedError when it is denied, or the controller cannot be reached
+   */
+  static async acquire(ask: MutationAsk, options: LeaseOptions, signal?: AbortSignal): Promise<Lease> {
+    const { client, clock, ensure } = options;
+    for (let restarts = 0; ; restarts += 1) {
+      const askedMono = clock.mono();
+      try {
+        const attached = await client.requestAttached(ask);
+        if (attached.decision.status === 'cleared') {
+          const lease = new Lease(attached, attached.decision, askedMono, options);
+          signal?.addEventListener('abort', () => lease.release());
+          // The clearance may be much younger than the question, after a long wait. Renewing tells how long it really lasts.
+          if (clock.mono() - askedMono > attached.decision.ttlMs / 3) await lease.#renew();
+          lease.#watch();
+          return lease;
+        }
+        const { code, message, hint, evidence } = attached.decision;
+        throw new RefusedError(refusal(code, message, hint, evidence));
+      } catch (error) {
+        // The controller went away while the request waited: nothing was executed, so it can be asked again, once.
+        const again =
+          error instanceof RefusedError &&
+          ['controller_unreachable', 'controller_restarted'].includes(error.refusal.code);
+        if (!again || restarts > 0) throw error;
+        await ensure();
+      }
+    }
+  }
+
+  /** Aborts when the clearance is no longer the holder's: stop working at once. Its reason is a Refusal. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /**
+   * Asks once more, right before the work begins: this process may have slept since the answer was sent, and the clearance may
+   * have been taken back meanwhile, when there was no process yet that could have been stopped.
+   *
+   * @throws RefusedError when it does not stand, or nobody can say whether it does: then the work must not begin
+   */
+  async confirm(): Promise<void> {
+    const { mutation, fence } = this.cleared;
+    const view = await this.#asking((client) => client.show(mutation));
+    if (view.stage === 'cleared' && view.fence === fence && !this.lost.aborted) return;
+    throw new RefusedError(
+      refusal('cancelled', `The clearance of mutation ${mutation} was taken back before the work began.`),
+    );
+  }
+
+  /** The work succeeded. @throws RefusedError when it is not known or not true that it was committed */
+  async commit(): Promise<MutationView> {
+    return this.#end((client) => client.commit(this.cleared.mutation, this.cleared.fence));
+  }
+
+  /** The work failed. @throws RefusedError when it is not known or not true that it was rolled back */
+  async rollback(): Promise<MutationView> {
+    return this.#end((client) => client.rollback(this.cleared.mutation, this.cleared.fence));
+  }
+
+  /** Lets go without a word: the controller sees the connection close, and undoes the change. */
+  release(): void {
+    this.#over = true;
+    for (const cancel of this.#cancelTimers) cancel();
+    this.#cancelTimers = [];
+    this.#released = true;
+    this.#attached.close();
+  }
+
+  async #end(call: (client: Client) => Promise<MutationView>): Promise<MutationView> {
+    this.#over = true;
+    for (const cancel of this.#cancelTimers) cancel();
+    try {
+      return await this.#asking(call);
+    } finally {
+      this.release();
+    }
+  }
+
+  /** An answer that was lost is asked for again: the token makes sure that it is the same answer. */
+  async #asking<T>(call: (client: Client) => Promise<T>): Promise<T> {
+    const { client, clock, ensure } = this.#options;
+    const begunMono = clock.mono();
+    for (;;) {
+      try {
+        return await call(client);
+      } catch (error) {
+        if (!unreachable(error) || clock.mono() > this.#endsMono) throw error;
+        // Away, it may come back any moment. Unable, it stays unable until somebody does something: people want to know.
+        const unable = await ensure().then(
+          () => (isAway(error) ? undefined : error),
+          (refused: unknown) => (isAway(refused) ? undefined : refused),
+        );
+        if (unable !== undefined && clock.mono() - begunMono > UNABLE_MS_MAX) throw new RefusedError(reasonIn(unable));
+        await this.#pause();
+      }
+    }
+  }
+
+  #watch(): void {
+    void this.#listen();
+    this.#schedule();
+  }
+
+  /** Hears what the controller says about the clearance; hangs it on a new connection when the old one broke. */
+  async #listen(): Promise<void> {
+    for (;;) {
+      for await (const line of this.#attached.after) {
+        if (line.status === 'revoked') return this.#lose(refusal(line.code, line.message, line.hint));
+      }
+      while (!this.#over) {
+        try {
+          this.#attached = await this.#options.client.attach(this.cleared.mutation, this.cleared.fence);
+          break;
+        } catch (error) {
+          if (!unreachable(error)) return this.#lose(reasonIn(error));
+          await this.#options.ensure().catch(() => undefined);
+          await this.#pause();
+        }
+      }
+      // While the outcome is being told, the connection still says that somebody is there to tell it.
+      if (this.#released) this.#attached.close();
+      if (this.#over) return;
+    }
+  }
+
+  /** The next renewal at a third of the lease, and the end if none succeeds. */
+  #schedule(): void {
+    if (this.#over) return;
+    const { clock } = this.#options;
+    const { ttlMs } = this.cleared;
+    const stopMs = this.#endsMono - Math.min(ttlMs / 4, STOP_MS_MAX) - clock.mono();
+    for (const cancel of this.#cancelTimers) cancel();
+    this.#cancelTimers = [
+      clock.after(ttlMs / 3, () => void this.#keepRenewing()),
+      clock.after(Math.max(stopMs, 0), () =>
+        this.#lose(
+          refusal('lease_expired', `The lease of mutation ${this.cleared.mutation} could not be renewed in time.`),
+        ),
+      ),
+    ];
+  }
+
+  async #keepRenewing(): Promise<void> {
+    while (!this.#over) {
+      try {
+        await this.#renew();
+        return this.#schedule();
+      } catch (error) {
+        if (!unreachable(error)) return this.#lose(reasonIn(error));
+        await this.#pause();
+      }
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const askedMono = this.#options.clock.mono();
+    await this.#options.client.renew(this.cleared.mutation, this.cleared.fence);
+    this.#endsMono = askedMono + this.cleared.ttlMs;
+  }
+
+  #lose(reason: Refusal): void {
+    if (this.#over) return;
+    this.#over = true;
+    for (const cancel of this.#cancelTimers) cancel();
+    this.#lost.abort(reason);
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#options.clock.after(RETRY_MS, resolve));
+  }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof RefusedError && error.refusal.code === 'controller_unreachable';
+}
+
+function unreachable(error: unknown): boolean {
+  if (!(error instanceof RefusedError)) return false;
+  return ['controller_unreachable', 'controller_stopping', 'ledger_unavailable', 'overloaded'].includes(
+    error.refusal.code,
+  );
+}
+
+function reasonIn(error: unknown): Refusal {
+  return error instanceof RefusedError ? error.refusal : refusal('internal', String(error));
+}

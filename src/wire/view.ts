@@ -1,0 +1,100 @@
+import type { Refusal } from '../base/refusal.ts';
+import type { Event } from '../core/event.ts';
+import type { Mutation } from '../core/mutation/mutation.ts';
+import type { LedgerRecord } from '../ports/ledger.ts';
+import type { Cleared, Denied, MutationView, RecordView } from './http.ts';
+
+/** Inside values → what the HTTP contract shows of them. */
+
+export function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
+/** The answer to a granted request. Its members stand in this order: the reply begins `{"status":"cleared","snapshot":…`. */
+export function clearedView(mutation: Mutation): Cleared {
+  const names = mutation.snapshots.map((snapshot) => snapshot.name);
+  return {
+    status: 'cleared',
+    snapshot: names[0] ?? '',
+    snapshots: names,
+    mutation: mutation.id,
+    node: mutation.node,
+    driver: mutation.datasets[0]?.driver ?? '',
+    fence: mutation.fence ?? 0,
+    expiresAt: iso(mutation.expiresAt ?? 0),
+    ttlMs: mutation.ttlMs,
+  };
+}
+
+export function deniedView({ code, message, hint, evidence }: Refusal, mutation?: string): Denied {
+  return {
+    status: 'denied',
+    code,
+    message,
+    hint,
+    ...(evidence === undefined ? {} : { evidence }),
+    ...(mutation === undefined ? {} : { mutation }),
+  };
+}
+
+export function mutationView(mutation: Mutation): MutationView {
+  const { id, node, intent, mode, stage, fence, onExpiry, reason, pinned } = mutation;
+  return {
+    mutation: id,
+    node,
+    intent,
+    stage,
+    datasets: mutation.datasets.map((dataset) => ({ ...dataset })),
+    mode,
+    onExpiry,
+    pinned,
+    requestedAt: iso(mutation.requestedAt),
+    ...(mutation.clearedAt === undefined ? {} : { clearedAt: iso(mutation.clearedAt) }),
+    ...(mutation.expiresAt === undefined ? {} : { expiresAt: iso(mutation.expiresAt) }),
+    ...(mutation.endedAt === undefined ? {} : { endedAt: iso(mutation.endedAt) }),
+    ...(fence === undefined ? {} : { fence }),
+    snapshots: mutation.snapshots.map(({ name, dataset, driver, guid, txg }) => ({
+      name,
+      dataset,
+      driver,
+      guid,
+      ...(txg === undefined ? {} : { txg }),
+    })),
+    evidence: mutation.evidence.map(({ name, dataset, path }) => ({ name, dataset, path })),
+    ...(reason === undefined ? {} : { reason: { ...reason } }),
+  };
+}
+
+export function recordView({ seq, event, hash }: LedgerRecord): RecordView {
+  return { seq, at: iso(event.at), type: event.type, hash, event: { ...event } };
+}
+
+/** CloudEvents 1.0, structured JSON. */
+export interface CloudEvent {
+  readonly specversion: '1.0';
+  /** The ledger's sequence number: also the cursor from which a stream resumes. */
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly subject?: string;
+  readonly time: string;
+  readonly datacontenttype: 'application/json';
+  /** Extension: the record's link in the hash chain. */
+  readonly hash: string;
+  readonly data: Event;
+}
+
+export function cloudEvent({ seq, event, hash }: LedgerRecord, node: string): CloudEvent {
+  const subject = 'mutation' in event ? event.mutation : 'dataset' in event ? event.dataset : undefined;
+  return {
+    specversion: '1.0',
+    id: String(seq),
+    source: `/hauki/${node}`,
+    type: `hauki.${event.type}`,
+    ...(subject === undefined ? {} : { subject }),
+    time: iso(event.at),
+    datacontenttype: 'application/json',
+    hash,
+    data: event,
+  };
+}

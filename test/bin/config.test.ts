@@ -1,0 +1,74 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, describe, expect, test } from 'vitest';
+
+import { RefusedError } from '../../src/base/refusal.ts';
+import { type Config, readConfig } from '../../src/bin/config.ts';
+import { DEFAULT_POLICY } from '../../src/core/policy/policy.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'hauki-config-'));
+const path = join(folder, 'config.yaml');
+afterEach(() => rmSync(path, { force: true }));
+
+function read(text: string): Config {
+  writeFileSync(path, text);
+  return readConfig(path);
+}
+
+function fault(text: string): string {
+  try {
+    read(text);
+  } catch (error) {
+    if (error instanceof RefusedError) return `${error.refusal.code}: ${error.refusal.message}`;
+    throw error;
+  }
+  return 'taken';
+}
+
+describe('config.yaml', () => {
+  test('is not needed', () => {
+    expect(readConfig(path).policy).toEqual(DEFAULT_POLICY);
+    expect(read('').policy).toEqual(DEFAULT_POLICY);
+  });
+
+  test('changes what it names and nothing else', () => {
+    const { policy, reserve } = read(
+      'retention: { failed: { age: 7d } }\nlease: { grace: 5s }\nreserve: { percent: 10 }\nnodes: { bot: { datasets: [/srv], ttlMax: 1m } }\n',
+    );
+    expect(policy).toEqual({
+      ...DEFAULT_POLICY,
+      graceMs: 5_000,
+      retention: {
+        ...DEFAULT_POLICY.retention,
+        failed: { ...DEFAULT_POLICY.retention.failed, ageMsMax: 7 * 86_400_000 },
+      },
+      nodes: { bot: { datasets: ['/srv'], ttlMsMax: 60_000 } },
+    });
+    expect(reserve).toEqual({ share: 0.1, bytesMax: 256 * 1024 * 1024 });
+  });
+
+  test.each([
+    ['retention: { comitted: { count: 5 } }', /retention: .*comitted/],
+    ['retention: { committed: { count: 0 } }', /retention\.committed\.count/],
+    ['lease: { grace: 5 }', /lease\.grace/],
+    ['lease: { grace: soon }', /"soon" is not a duration/],
+    ['- a list', /the file/],
+    ['retention: {', /cannot be used/],
+    ['nodes: { bot: { datasets: /srv } }', /nodes\.bot\.datasets/],
+  ])('refuses %s and says where', (text, where) => {
+    const said = fault(text);
+    expect(said).toMatch(/^usage: /);
+    expect(said).toMatch(where);
+  });
+
+  test('is documented with its true defaults', () => {
+    const page = readFileSync('docs/configuration.md', 'utf8');
+    const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+    const { policy, reserve } = read(example);
+    expect({ ...policy, nodes: {} }).toEqual(DEFAULT_POLICY);
+    expect(reserve).toEqual(readConfig(join(folder, 'not there')).reserve);
+    expect(Object.keys(policy.nodes)).toEqual(['deploy-bot']);
+  });
+});

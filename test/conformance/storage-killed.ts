@@ -1,0 +1,115 @@
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { needs } from '../needs.ts';
+import type { Order } from '../storage/real/child.ts';
+import { fingerprint, fingerprintAs } from '../storage/real/fingerprint.ts';
+import { makeNasty, wreck } from '../storage/real/nasty.ts';
+import { bundleChild, runChild } from '../storage/real/process.ts';
+import { freeze, freshMutation, type RealGround, rollbackRequest, valueOf } from './storage-ground.ts';
+
+const KILLS = 25;
+const NOTHING = { added: [], modified: [], removed: [] };
+
+/** Real deaths: a process that does the work is killed at moments spread over all of it. A part of storage-restore.ts. */
+export function killedConformance(ground: () => RealGround): void {
+  describe('killed in the middle', () => {
+    let program: string;
+    beforeAll(async () => {
+      program = await bundleChild();
+    });
+    afterAll(() => rmSync(program, { force: true }));
+
+    function filled(): string {
+      const folder = ground().folder();
+      makeNasty(folder);
+      execFileSync(
+        'sh',
+        ['-c', 'for d in $(seq 10); do mkdir x$d; for f in $(seq 20); do echo $d-$f > x$d/f$f; done; done'],
+        { cwd: folder },
+      );
+      return folder;
+    }
+
+    needs('xattr', 'acl').describe('of a snapshot', () => {
+      test(`${KILLS} times, it is there as a whole or not at all`, async () => {
+        const folder = filled();
+        const order = (mutation: string): Order => {
+          const name = `${folder}@PRE_${mutation}`;
+          const properties = { intent: 'x', mutation, node: 'n', mode: 'standard', fence: 1 } as const;
+          return {
+            ...ground().order,
+            call: { kind: 'snapshot', request: { mutation, snapshots: [{ dataset: folder, name }], properties } },
+          };
+        };
+        const { ms } = await runChild(program, order(freshMutation()));
+        const live = fingerprint(folder);
+        let complete = 0;
+        for (let kill = 0; kill < KILLS; kill++) {
+          const mutation = freshMutation();
+          const { call } = order(mutation);
+          if (call.kind !== 'snapshot') throw new Error('unreachable');
+          await runChild(program, order(mutation), { killAfterMs: (ms * kill) / KILLS });
+          const stored = async () => (await ground().open().list()).filter((one) => one.mutation === mutation);
+          const found = await stored();
+          complete += found.length;
+          // Recovery asks again, or discards. Both must work, whatever is there.
+          const again = kill % 2 === 0 ? valueOf(await ground().open().snapshot(call.request)) : [];
+          for (const snapshot of again) expect(valueOf(await ground().open().diff(snapshot, 'live'))).toEqual(NOTHING);
+          const there = await stored();
+          expect(there).toHaveLength(Math.max(found.length, again.length));
+          for (const { path = '' } of there) expect(fingerprintAs(path, folder)).toEqual(live);
+          valueOf(await ground().open().discard(mutation));
+          expect(await stored()).toEqual([]);
+        }
+        expect(complete).toBeLessThan(KILLS);
+        expect(fingerprint(folder)).toEqual(live);
+      }, 300_000);
+    });
+
+    needs('xattr', 'acl').describe('of a rollback', () => {
+      test(`${KILLS} times, a second call ends it, with one evidence of the state as it failed`, async () => {
+        const folder = filled();
+        const before = fingerprint(folder);
+        const mutation = freshMutation();
+        const snapshot = await freeze(ground().open(), folder, mutation);
+        const order = (attempt: number): Order => ({
+          ...ground().order,
+          call: { kind: 'rollback', request: rollbackRequest(snapshot, mutation, attempt) },
+        });
+        const spoil = () => {
+          wreck(folder);
+          execFileSync('sh', ['-c', 'rm -rf x1; for f in x2/* x3/*; do echo failed > $f; done; cp -r x4 x4-copy'], {
+            cwd: folder,
+          });
+        };
+        spoil();
+        const undisturbed = await runChild(program, order(1));
+        expect(undisturbed.answer).toMatchObject({ ok: true });
+        let { ms } = undisturbed;
+        let unfinished = 0;
+        for (let kill = 0; kill < KILLS; kill++) {
+          spoil();
+          const failed = fingerprint(folder);
+          const { killed, ms: lasted } = await runChild(program, order(kill + 2), {
+            killAfterMs: (ms * kill) / KILLS,
+          });
+          if (killed) unfinished += 1;
+          else ms = Math.min(ms, lasted);
+          const evidence = valueOf(
+            await ground()
+              .open()
+              .rollback(rollbackRequest(snapshot, mutation, kill + 2)),
+          );
+          expect(fingerprint(folder)).toEqual(before);
+          expect(fingerprintAs(evidence.path, folder)).toEqual(failed);
+          const kept = (await ground().open().list()).filter((stored) => stored.name === evidence.name);
+          expect(kept).toHaveLength(1);
+        }
+        expect(unfinished).toBeGreaterThan(KILLS / 2);
+      }, 300_000);
+    });
+  });
+}

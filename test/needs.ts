@@ -1,0 +1,103 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+import { describe } from 'vitest';
+
+/**
+ * What some tests need and not every machine has. Each entry finds out by trying, not by guessing from a version:
+ * `undefined` when the component works, else why it does not and what would help.
+ */
+const PROBES = {
+  root: () => (process.getuid?.() === 0 ? undefined : 'not root; run as root'),
+  btrfs: probeBtrfs,
+  xattr: () => program('setfattr', 'attr') ?? program('getfattr', 'attr'),
+  acl: () => program('setfacl', 'acl') ?? program('getfacl', 'acl'),
+  curl: () => program('curl', 'curl'),
+  git: () => program('git', 'git'),
+  'ssh-keygen': () => program('ssh-keygen', 'openssh-client'),
+  strace: () => program('strace', 'strace'),
+  script: () => program('script', 'bsdutils'),
+  setpriv: () => program('setpriv', 'util-linux'),
+} satisfies Record<string, () => string | undefined>;
+
+export type Component = keyof typeof PROBES;
+
+/** What came of looking for a component: `why` says what is missing, and is empty when it is there. */
+export interface Need {
+  readonly ok: boolean;
+  readonly why: string;
+  /** Options for a `describe` or `test` that depends on it: skipped, with the reason on record, when it is missing. */
+  readonly options: { readonly skip: boolean; readonly meta: { readonly skipReason?: string } };
+  /** `describe` for tests that depend on it, skipped with the reason on record when it is missing. */
+  describe(name: string, tests: () => void): void;
+}
+
+const found = new Map<Component, string | undefined>();
+
+/**
+ * Says whether this machine has every one of the components.
+ *
+ *     needs('btrfs', 'acl').describe('a snapshot keeps ACLs', () => { … });
+ *
+ * Under CI=true a missing component throws instead, which fails the file: there, everything is to be checked.
+ */
+export function needs(...components: readonly [Component, ...Component[]]): Need {
+  const missing = components.flatMap((component) => {
+    if (!found.has(component)) found.set(component, PROBES[component]());
+    const why = found.get(component);
+    return why === undefined ? [] : [`needs ${component}: ${why}`];
+  });
+  const why = missing.join('; ');
+  const ok = why === '';
+  if (!ok && process.env['CI'] === 'true') throw new Error(`CI=true, and this file ${why}`);
+  const options = { skip: !ok, meta: ok ? {} : { skipReason: why } };
+  return { ok, why, options, describe: (name, tests) => void describe(name, options, tests) };
+}
+
+function program(name: string, debianPackage: string): string | undefined {
+  // sbin is where mkfs and mount helpers live, and is not on everybody's PATH.
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  const there = folders.some((folder) => {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return there ? undefined : `${name} is not installed; apt-get install ${debianPackage}`;
+}
+
+/** The whole way: make a file system, mount it over a loop device, unmount it. Containers often lack one of the three. */
+function probeBtrfs(): string | undefined {
+  const missing = PROBES.root() ?? program('mkfs.btrfs', 'btrfs-progs') ?? program('btrfs', 'btrfs-progs');
+  if (missing !== undefined) return missing;
+  const folder = mkdtempSync(join(tmpdir(), 'hauki-needs-'));
+  const image = join(folder, 'image');
+  const mountPoint = join(folder, 'mnt');
+  try {
+    writeFileSync(image, '');
+    // The smallest size mkfs.btrfs takes is about 110 MB; the file is sparse.
+    truncateSync(image, 128 * 1024 * 1024);
+    mkdirSync(mountPoint);
+    return (
+      attempt('mkfs.btrfs', '-q', image) ??
+      attempt('mount', '-o', 'loop', image, mountPoint) ??
+      attempt('btrfs', 'subvolume', 'create', join(mountPoint, 's')) ??
+      attempt('umount', mountPoint)
+    );
+  } finally {
+    // After a failure half-way it may still be mounted; when it is not, this fails and that is fine.
+    spawnSync('umount', [mountPoint], { stdio: 'ignore' });
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function attempt(command: string, ...args: readonly string[]): string | undefined {
+  const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}${delimiter}/usr/sbin${delimiter}/sbin` };
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', env });
+  if (status === 0) return undefined;
+  return `${command} failed: ${error?.message ?? stderr.trim().split('\n').at(-1) ?? `exit ${status}`}`;
+}

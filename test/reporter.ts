@@ -1,0 +1,61 @@
+import { writeSync } from 'node:fs';
+
+import type { Reporter, SerializedError, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** Why this suite or test is skipped. `needs()` puts it there; a suite's reason holds for all its tests. */
+    skipReason?: string;
+  }
+}
+
+/**
+ * A skipped test is a test nobody ran, so it has to be heard of: each is named with its reason, and the run closes with
+ * `N passed, N failed, N skipped` alone on a line, for people and for scripts. Under CI=true a skip is a failure: what
+ * CI did not check must not look checked.
+ */
+export default class Closing implements Reporter {
+  #lines: readonly string[] = [];
+  #filtered = false;
+
+  onInit(vitest: Vitest): void {
+    this.#filtered = vitest.config.testNamePattern !== undefined;
+    // The other reporters and the coverage table have something to say after onTestRunEnd; this is to be the last line.
+    process.once('exit', () => writeSync(1, this.#lines.map((line) => `${line}\n`).join('')));
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()]);
+    const inState = (state: string) => tests.filter((test) => test.result().state === state);
+    // A file that could not be loaded, a hook that threw and an error nobody caught have no failed test to stand for them.
+    const around = modules.flatMap((module) => [module, ...module.children.allSuites()]);
+    const failed =
+      inState('failed').length + around.filter((task) => task.errors().length > 0).length + unhandled.length;
+    const skipped = inState('skipped');
+
+    const lines = [''];
+    // With -t everything else is skipped, because somebody asked for it.
+    if (!this.#filtered)
+      lines.push(
+        ...skipped.map((test) => `skipped: ${test.module.relativeModuleId} > ${test.fullName}: ${reason(test)}`),
+      );
+    if (skipped.length > 0 && process.env['CI'] === 'true') {
+      lines.push('CI=true: a skipped test is a failure.');
+      process.exitCode = 1;
+    }
+    lines.push(`${inState('passed').length} passed, ${failed} failed, ${skipped.length} skipped`);
+    this.#lines = lines;
+  }
+}
+
+function reason(test: TestCase): string {
+  const result = test.result();
+  if (result.state === 'skipped' && result.note !== undefined) return result.note;
+  let task: TestCase | TestSuite | TestModule = test;
+  while (task.type !== 'module') {
+    const { skipReason } = task.meta();
+    if (skipReason !== undefined) return skipReason;
+    task = task.parent;
+  }
+  return test.options.mode === 'todo' ? 'still to be written' : 'no reason given (use needs() or ctx.skip(reason))';
+}

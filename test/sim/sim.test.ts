@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+
+import { BUGS } from '../../sim/bugs.ts';
+import { run } from '../../sim/run.ts';
+
+/** More by hand: npm run sim -- --seeds 10000 */
+const SEEDS = 200;
+/** Within so many seeds each planted bug must be found. */
+const SEEDS_MAX = 400;
+const TIMEOUT_MS = 60_000;
+
+test('the same seed does the same, another one does not', async () => {
+  const [one, again, other] = [await run(7), await run(7), await run(8)];
+  expect(again).toEqual(one);
+  expect(other.hash).not.toBe(one.hash);
+});
+
+test(`${SEEDS} bad worlds keep every invariant`, { timeout: TIMEOUT_MS }, async () => {
+  const stages: Record<string, number> = {};
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const report = await run(seed);
+    expect(report.violation, `seed ${seed}:\n${report.last.join('\n')}`).toBeUndefined();
+    for (const [stage, number] of Object.entries(report.stages)) stages[stage] = (stages[stage] ?? 0) + number;
+  }
+  // A world in which nothing ever succeeds, or nothing ever fails, would prove little.
+  const rare = ['committed', 'rolled_back', 'quarantined', 'denied', 'cancelled'].filter(
+    (stage) => (stages[stage] ?? 0) < 5,
+  );
+  expect(rare).toEqual([]);
+});
+
+test('in a fair world nobody is quarantined', async () => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const report = await run(seed, { fair: true });
+    expect(report.violation).toBeUndefined();
+    expect(report.stages['quarantined'] ?? 0).toBe(0);
+    expect(report.stages['committed']).toBeGreaterThan(0);
+  }
+});
+
+describe('a planted bug is found:', () => {
+  test.each(Object.entries(BUGS))('%s', { timeout: TIMEOUT_MS }, async (_, bug) => {
+    let found: number | undefined;
+    for (let seed = 1; seed <= SEEDS_MAX && found === undefined; seed += 1) {
+      const { violation } = await run(seed, { bug });
+      if (violation !== undefined) found = seed;
+    }
+    expect(found).toBeDefined();
+  });
+});

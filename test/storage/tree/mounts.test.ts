@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+
+import { mountOf, mountsInside, parseMountInfo } from '../../../src/storage/tree/mounts.ts';
+
+const TABLE = parseMountInfo(`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 22 0:25 / /proc rw,nosuid - proc proc rw
+41 22 0:31 /@data /srv ro,noatime shared:2 master:1 - btrfs /dev/vdb rw,subvol=/@data
+42 41 0:32 / /srv/with\\040blank\\134and\\012line rw - tmpfs tmpfs rw
+43 22 254:0 /other /srv/b\xc3\xa4r rw - ext4 /dev/vda rw
+44 22 0:40 / /srvx rw - tmpfs tmpfs rw
+`);
+
+test('the mount table is read, escapes and all', () => {
+  expect(TABLE[2]).toEqual({ path: '/srv', root: '/@data', fsType: 'btrfs', readOnly: true });
+  expect(TABLE[3]?.path).toBe('/srv/with blank\\and\nline');
+});
+
+test.each([
+  ['/', 'ext4'],
+  ['/proc/1', 'proc'],
+  ['/srv', 'btrfs'],
+  ['/srv/a/b', 'btrfs'],
+  ['/srvx/a', 'tmpfs'],
+  ['/srvy', 'ext4'],
+  ['/srv/bär/x', 'ext4'],
+])('%s lies on %s', (path, fsType) => expect(mountOf(path, TABLE)?.fsType).toBe(fsType));
+
+test('mounts inside a directory, relative to it', () => {
+  expect(mountsInside('/srv', TABLE)).toEqual(['with blank\\and\nline', 'b\xc3\xa4r']);
+  expect(mountsInside('/', TABLE)).toContain('srvx');
+  expect(mountsInside('/srvx', TABLE)).toEqual([]);
+});
