@@ -27,6 +27,8 @@ const NO_OP: Storage = {
   diff: async () => ok({ added: [], modified: [], removed: [] }),
   list: async () => [],
   destroy: async () => ok(undefined),
+  reclaimable: async () => undefined,
+  tend: async () => undefined,
   seal: async () => ok(undefined),
   scratch: async () => undefined,
 };

@@ -158,9 +158,13 @@ export function fakeStorage(world: World, controller: Being): Storage {
         return ok(undefined);
       }),
     list: async () =>
-      [...pool.frozen.values()].map(({ kind, name, dataset, mutation, node, intent, createdAt }) => {
-        return { kind, driver: 'memory' as const, dataset, name, mutation, node, intent, createdAt };
+      [...pool.frozen.values()].map((frozen) => {
+        const { kind, name, dataset, mutation, guid, node, intent, createdAt } = frozen;
+        const properties = { mutation, node, intent, mode: 'standard' as const, fence: 0 };
+        return { ...properties, kind, name, driver: 'memory' as const, dataset, guid, createdAt };
       }),
+    reclaimable: async () => undefined,
+    tend: async () => undefined,
     locate: async (target) => ok({ name: target, driver: 'memory' }),
     plan: () => Promise.reject(new Error('nobody plans here')),
     diff: () => Promise.reject(new Error('nobody compares here')),

@@ -10,6 +10,8 @@ export type DriverName = 'directory' | 'btrfs' | 'zfs' | 'memory' | 'none';
 export interface Dataset {
   readonly name: DatasetName;
   readonly driver: DriverName;
+  /** Where its files are, for one whose name is no path: the mount point of a ZFS file system. */
+  readonly at?: string;
 }
 
 /** `a/b/c` → `a/b`, `a`; `/a/b` → `/a`, `/`. Nearest first. */

@@ -1,7 +1,7 @@
 import type { Refusal } from '../base/refusal.ts';
 import type { Result } from '../base/result.ts';
 import type { Dataset, DatasetName, DriverName } from '../core/dataset.ts';
-import type { Mode, MutationId } from '../core/mutation/mutation.ts';
+import type { FinalStage, Mode, Mutation, MutationId } from '../core/mutation/mutation.ts';
 import type { Evidence, Snapshot } from '../core/snapshot/snapshot.ts';
 
 /**
@@ -47,6 +47,23 @@ export interface Storage {
   /** Destroys one snapshot or evidence of hauki's own. Not there any more is fine. */
   destroy(stored: Pick<Stored, 'kind' | 'driver' | 'name' | 'mutation' | 'dataset'>): Promise<Result<void, Refusal>>;
 
+  /**
+   * What destroying all of these together would free, in bytes; undefined where the storage cannot tell without reading everything.
+   * More than the sum of their `bytes`: what two snapshots share is freed only when both go.
+   */
+  reclaimable(stored: readonly Pick<Stored, 'kind' | 'driver' | 'name' | 'dataset'>[]): Promise<number | undefined>;
+
+  /**
+   * Brings what only accompanies mutations in line with how they stand: the snapshots of open ones are kept from being destroyed
+   * by others, those of ended ones are let go and told how it ended, and what a rollback that nobody wants any more left behind
+   * is removed. Called at the start and after changes, never twice at once; always with all that are open. What does not succeed
+   * is tried again with the next call. Rejects when something could not be done, after all the rest was.
+   *
+   * @param open every mutation that is not final
+   * @param ended final ones that may not have been told yet; each is named at least once
+   */
+  tend(open: readonly Mutation[], ended: readonly Mutation[]): Promise<void>;
+
   /** Makes a dataset read-only for everybody (true), or writable again. `seal_unsupported` where it could not be enforced. */
   seal(dataset: DatasetName, sealed: boolean): Promise<Result<void, Refusal>>;
 
@@ -65,6 +82,8 @@ export interface StorageDriver extends Storage {
 export interface SnapshotRequest {
   readonly mutation: MutationId;
   readonly snapshots: readonly { readonly dataset: DatasetName; readonly name: string }[];
+  /** With every dataset inside the ones named, all of one moment; they come back too, after those that were named. */
+  readonly recursive?: boolean;
   readonly properties: SnapshotProperties;
 }
 
@@ -104,15 +123,19 @@ export interface Changes {
   readonly removed: readonly string[];
 }
 
-export interface Stored {
+export interface Stored extends SnapshotProperties {
   readonly kind: 'snapshot' | 'evidence';
   readonly driver: DriverName;
   readonly dataset: DatasetName;
   readonly name: string;
-  readonly mutation: MutationId;
-  readonly node: string;
-  readonly intent: string;
+  /** As in Snapshot. */
+  readonly guid: string;
+  readonly txg?: string;
   readonly createdAt: number;
+  /** How the mutation ended, where the storage was told (see `tend`). */
+  readonly outcome?: FinalStage;
+  /** Of evidence: the snapshot that cannot be destroyed before it. */
+  readonly restsOn?: string;
   /** Where a person can look at it. */
   readonly path?: string;
   /** What destroying it would free, where the storage knows without reading everything. */

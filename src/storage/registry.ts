@@ -46,7 +46,9 @@ export function storageRegistry(drivers: readonly StorageDriver[]): Storage {
       }
       for (const one of part.value) taken.set(one.name, one);
     }
-    return ok(request.snapshots.flatMap(({ name }) => taken.get(name) ?? []));
+    const named = new Set(request.snapshots.map(({ name }) => name));
+    const inside = [...taken.values()].filter(({ name }) => !named.has(name));
+    return ok([...request.snapshots.flatMap(({ name }) => taken.get(name) ?? []), ...inside]);
   }
 
   async function discard(mutation: string): Promise<Result<void, Refusal>> {
@@ -58,6 +60,24 @@ export function storageRegistry(drivers: readonly StorageDriver[]): Storage {
     return first;
   }
 
+  /** Each driver's part; undefined when one of them cannot tell. */
+  async function reclaimable(stored: Parameters<Storage['reclaimable']>[0]): Promise<number | undefined> {
+    let sum = 0;
+    for (const one of drivers) {
+      const part = stored.filter(({ driver }) => driver === one.driver);
+      const bytes = part.length === 0 ? 0 : await one.reclaimable(part);
+      if (bytes === undefined) return undefined;
+      sum += bytes;
+    }
+    return sum;
+  }
+
+  async function tend(...mutations: Parameters<Storage['tend']>): Promise<void> {
+    const tended = await Promise.allSettled(drivers.map((driver) => driver.tend(...mutations)));
+    const failed = tended.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
   return {
     locate,
     snapshot,
@@ -67,6 +87,8 @@ export function storageRegistry(drivers: readonly StorageDriver[]): Storage {
     diff: (from, to) => on(from.driver, (driver) => driver.diff(from, to)),
     list: async () => (await Promise.all(drivers.map((driver) => driver.list()))).flat(),
     destroy: (stored) => on(stored.driver, (driver) => driver.destroy(stored)),
+    reclaimable,
+    tend,
     seal: async (dataset, sealed) => {
       const located = await locate(dataset);
       if (located === undefined) return err(refusal('dataset_missing', `No storage of this host knows ${dataset}.`));

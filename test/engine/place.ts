@@ -144,6 +144,8 @@ export class Place {
       destroy: ({ name }) => this.#call('destroy', name, undefined),
       seal: (dataset, sealed) => this.#call('seal', `${dataset} ${sealed}`, undefined),
       list: async () => [],
+      reclaimable: async () => undefined,
+      tend: async () => undefined,
       locate: async () => undefined,
       plan: unused,
       diff: unused,

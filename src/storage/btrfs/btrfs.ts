@@ -19,7 +19,7 @@ import type {
 import { byPath } from '../tree/access.ts';
 import { changesOf } from '../tree/compare.ts';
 import type { Tree } from '../tree/entry.ts';
-import { guardable } from '../tree/guardable.ts';
+import { guardable, notRecursive } from '../tree/guardable.ts';
 import { type Holder, holdersOf } from '../tree/holders.ts';
 import { differencesOf } from '../tree/look.ts';
 import { mountOf, mounts, mountsInside } from '../tree/mounts.ts';
@@ -97,8 +97,10 @@ export function btrfsStorage({
   async function snapshot({
     mutation,
     snapshots,
+    recursive = false,
     properties,
   }: SnapshotRequest): Promise<Result<readonly Snapshot[], Refusal>> {
+    if (recursive) return err(notRecursive('btrfs'));
     const { sys, store } = await open();
     const members: { folder: string; meta: About }[] = [];
     const table = await mounts();
@@ -334,6 +336,8 @@ export function btrfsStorage({
       if (kept?.meta.kind === kind) await store.remove(kept.folder);
       return ok(undefined);
     },
+    reclaimable: () => Promise.resolve(undefined),
+    tend: () => Promise.resolve(),
     seal,
     scratch,
   };
@@ -371,7 +375,8 @@ function snapshotOf({ meta: { dataset, name, createdAt }, subvolume: { uuid, otr
   return { dataset, driver: 'btrfs', name, guid: uuid, txg: otransid, createdAt };
 }
 
-function storedOf({ meta: { kind, dataset, name, createdAt, properties }, folder }: Kept): Stored {
-  const { mutation, node, intent } = properties;
-  return { kind, driver: 'btrfs', dataset, name, mutation, node, intent, createdAt, path: join(folder, TREE) };
+function storedOf({ meta, folder, subvolume: { uuid, otransid } }: Kept): Stored {
+  const { kind, dataset, name, createdAt, properties } = meta;
+  const path = join(folder, TREE);
+  return { ...properties, kind, driver: 'btrfs', dataset, name, guid: uuid, txg: otransid, createdAt, path };
 }

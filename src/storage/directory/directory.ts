@@ -16,7 +16,7 @@ import type {
   Stored,
 } from '../../ports/storage.ts';
 import { changesOf } from '../tree/compare.ts';
-import { guardable, restorable } from '../tree/guardable.ts';
+import { guardable, notRecursive, restorable } from '../tree/guardable.ts';
 import { differencesOf } from '../tree/look.ts';
 import { compareLive, makeRoot, planRestore, refusing, restore, type Restoration } from '../tree/restore.ts';
 import { DEFAULT_RESERVE, isFull, ranFull, type Reserve } from '../tree/space.ts';
@@ -55,7 +55,8 @@ export function directoryStorage({
   };
 
   async function snapshot(request: SnapshotRequest): Promise<Result<readonly Snapshot[], Refusal>> {
-    const { mutation, snapshots, properties } = request;
+    const { mutation, snapshots, recursive = false, properties } = request;
+    if (recursive) return err(notRecursive('directory'));
     await store.prepare();
     const there = await answer(request);
     if (there !== undefined) return there;
@@ -296,6 +297,8 @@ export function directoryStorage({
       if (kept?.meta.kind === kind) await store.remove(kept.folder);
       return ok(undefined);
     },
+    reclaimable: () => Promise.resolve(undefined),
+    tend: () => Promise.resolve(),
     seal: async (dataset, sealed) => Promise.resolve(sealed ? err(sealUnsupported(dataset)) : ok(undefined)),
     scratch,
   };
@@ -314,9 +317,8 @@ function snapshotOf({ dataset, name, guid, createdAt }: Meta): Snapshot {
   return { dataset, driver: 'directory', name, guid, createdAt };
 }
 
-function storedOf({ meta: { kind, dataset, name, createdAt, properties }, folder }: Kept): Stored {
-  const { mutation, node, intent } = properties;
-  return { kind, driver: 'directory', dataset, name, mutation, node, intent, createdAt, path: join(folder, 'tree') };
+function storedOf({ meta: { kind, dataset, name, guid, createdAt, properties }, folder }: Kept): Stored {
+  return { ...properties, kind, driver: 'directory', dataset, name, guid, createdAt, path: join(folder, 'tree') };
 }
 
 /** What a new tree may share files with; undefined when it was destroyed meanwhile: then everything is copied. */

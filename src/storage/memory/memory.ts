@@ -1,6 +1,6 @@
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import type { Dataset, DatasetName } from '../../core/dataset.ts';
+import { contains, type Dataset, type DatasetName } from '../../core/dataset.ts';
 import type { MutationId } from '../../core/mutation/mutation.ts';
 import type { Evidence, Snapshot } from '../../core/snapshot/snapshot.ts';
 import type {
@@ -67,6 +67,13 @@ export function memoryStorage({ now = () => Date.now() }: { readonly now?: () =>
     return frozen === undefined ? err(refusal('snapshot_gone', `There is no ${name} in memory.`)) : ok(frozen);
   }
 
+  /** The datasets inside one, with the names that their snapshots get beside its own. */
+  function within(dataset: DatasetName, name: string): SnapshotRequest['snapshots'] {
+    const label = name.slice(name.lastIndexOf('@'));
+    const names = [...live.keys()].filter((other) => contains(dataset, other));
+    return names.map((other) => ({ dataset: other, name: `${other}${label}` }));
+  }
+
   function liveFiles(dataset: DatasetName): Result<Files, Refusal> {
     const files = live.get(dataset);
     return files === undefined
@@ -109,7 +116,8 @@ export function memoryStorage({ now = () => Date.now() }: { readonly now?: () =>
         const files = liveFiles(dataset);
         if (!files.ok) return Promise.resolve(files);
       }
-      const taken = request.snapshots.map(({ dataset, name }) => {
+      const inside = request.recursive ? request.snapshots.flatMap((one) => within(one.dataset, one.name)) : [];
+      const taken = [...request.snapshots, ...inside].map(({ dataset, name }) => {
         const there = store.get(name);
         if (there?.properties.mutation === request.mutation) return snapshotOf(there);
         return snapshotOf(freeze({ kind: 'snapshot', dataset, name, properties: request.properties, attempt: 0 }));
@@ -160,6 +168,10 @@ export function memoryStorage({ now = () => Date.now() }: { readonly now?: () =>
       return Promise.resolve(ok(undefined));
     },
 
+    reclaimable: () => Promise.resolve(undefined),
+
+    tend: () => Promise.resolve(),
+
     seal: (dataset, wanted) => {
       if (!live.has(dataset))
         return Promise.resolve(err(refusal('dataset_missing', `There is no dataset ${dataset} in memory.`)));
@@ -186,8 +198,8 @@ function snapshotOf({ dataset, name, guid, createdAt }: Frozen): Snapshot {
   return { dataset, driver: 'memory', name, guid, createdAt };
 }
 
-function storedOf({ kind, dataset, name, createdAt, properties: { mutation, node, intent } }: Frozen): Stored {
-  return { kind, driver: 'memory', dataset, name, mutation, node, intent, createdAt };
+function storedOf({ kind, dataset, name, guid, createdAt, properties }: Frozen): Stored {
+  return { ...properties, kind, driver: 'memory', dataset, name, guid, createdAt };
 }
 
 function changes(before: Files, after: Files): Changes {

@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path';
 
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import { contains, overlap } from '../../core/dataset.ts';
+import { contains, type DriverName, overlap } from '../../core/dataset.ts';
 import { mountOf, mounts } from './mounts.ts';
 import { errorCode } from './syscalls.ts';
 
@@ -55,6 +55,15 @@ export async function guardable(target: string, { own, except }: Place): Promise
     );
   }
   return ok(path);
+}
+
+/** Only a pool freezes what lies in several datasets at one moment. */
+export function notRecursive(driver: DriverName): Refusal {
+  return refusal(
+    'dataset_unsupported',
+    `The ${driver} storage cannot freeze a dataset together with those inside it at one moment.`,
+    'Name each of them, or put the state on ZFS.',
+  );
 }
 
 /** Whether this process could write everything back: `dataset_unsupported` says why not. */
