@@ -13,10 +13,11 @@ import {
   unlinkSync,
 } from 'node:fs';
 
+import { textOf } from '../../wire/path.ts';
 import { Beneath } from './beneath.ts';
 import { type Difference, linkGroups } from './compare.ts';
 import { copyContent } from './content.ts';
-import { bytesOf, depthOf, type Entries, type Entry, type EntryType, parentOf, type Tree, textOf } from './entry.ts';
+import { bytesOf, depthOf, type Entries, type Entry, type EntryType, parentOf, type Tree } from './entry.ts';
 import { Pace } from './pace.ts';
 import { errorCode, type Syscalls } from './syscalls.ts';
 import { readXattrs, writeXattrs } from './xattr.ts';

@@ -1,5 +1,6 @@
-import { type Entries, type Entry, parentOf, textOf } from './entry.ts';
+import { type Entries, type Entry, parentOf } from './entry.ts';
 import type { Changes } from '../../ports/storage.ts';
+import { textOf } from '../../wire/path.ts';
 
 /** One path that is not the same in two trees. An absent side means that there is nothing at that path. */
 export interface Difference {

@@ -2,7 +2,7 @@
  * One thing in a directory tree, as the kernel tells it.
  *
  * Paths and link targets are bytes, not text: they are kept as "latin1" strings, in which every character is one byte. Such a
- * string is a Map key, sorts by bytes, and `bytesOf` turns it back without loss. `textOf` makes it readable for people.
+ * string is a Map key, sorts by bytes, and `bytesOf` turns it back without loss. `textOf` (src/wire/path.ts) makes it readable for people.
  */
 export interface Entry {
   /** Relative to the tree's root, without a leading slash; the root itself is ''. */
@@ -62,52 +62,4 @@ export function depthOf(path: string): number {
   let depth = 1;
   for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) depth += 1;
   return depth;
-}
-
-/** UTF-8 text for people and JSON: a backslash becomes `\\`, a byte that is no UTF-8 becomes `\xNN`. The root is `.`. */
-export function textOf(path: string): string {
-  if (path === '') return '.';
-  const bytes = bytesOf(path);
-  // Nearly every path is plain ASCII.
-  if (!/[^\x20-\x5b\x5d-\x7e]/.test(path)) return path;
-  let text = '';
-  let at = 0;
-  while (at < bytes.length) {
-    const length = sequenceLength(bytes, at);
-    if (length === 0) {
-      text += `\\x${byteAt(bytes, at).toString(16).padStart(2, '0')}`;
-      at += 1;
-    } else {
-      const character = bytes.toString('utf8', at, at + length);
-      text += character === '\\' ? '\\\\' : character;
-      at += length;
-    }
-  }
-  return text;
-}
-
-/** Bytes of the UTF-8 character that begins here; 0 when none does. */
-function sequenceLength(bytes: Buffer, at: number): number {
-  const first = byteAt(bytes, at);
-  const length =
-    first < 0x80
-      ? 1
-      : first >= 0xc2 && first < 0xe0
-        ? 2
-        : first >= 0xe0 && first < 0xf0
-          ? 3
-          : first >= 0xf0 && first < 0xf5
-            ? 4
-            : 0;
-  if (length <= 1) return length;
-  // The decoder knows the rest of the rules (overlong forms, surrogates): what it cannot read comes out as U+FFFD.
-  const character = bytes.toString('utf8', at, at + length);
-  return Buffer.byteLength(character) === length &&
-    (character !== '\ufffd' || bytes.toString('hex', at, at + 3) === 'efbfbd')
-    ? length
-    : 0;
-}
-
-function byteAt(bytes: Buffer, at: number): number {
-  return bytes[at] ?? 0;
 }
