@@ -1,7 +1,7 @@
 /**
  * Parses what `zfs diff -FH FROM TO` prints: one line a file system object that changed, fields between tabs.
  *
- * Never with `-h` (there since 2.1, documented since 2.2): it prints names raw, so a newline in one ends the line and a tab the
+ * Never with `-h` (2.1.11 takes it, though its usage does not say so): it prints names raw, so a newline in one ends the line and a tab the
  * field, and `a<newline>+<tab>F<tab>/etc` tells a lie. Without it, whatever is not printable ASCII, and the blank and the
  * backslash, comes as `\0` and three octal digits: a line is a line. `-H` makes a rename two fields instead of ` -> `, which a name may hold.
  *
