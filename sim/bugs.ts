@@ -110,6 +110,10 @@ export const BUGS: Readonly<Record<string, Bug>> = {
     what: 'ends a lease without the grace',
     decide: (state, command, policy) => decide(state, command, { ...policy, graceMs: 0 }),
   },
+  'forgetful-tending': {
+    what: 'tells the storage of all open mutations but one',
+    storage: (storage) => ({ ...storage, tend: (open, ended) => storage.tend(open.slice(1), ended) }),
+  },
   'unconfirmed-start': { what: 'callers begin without asking whether the clearance still stands', confirms: false },
 };
 

@@ -66,6 +66,7 @@ export class Invariants {
   readonly #rollingBack = new Set<MutationId>();
   readonly #readBack = new Set<MutationId>();
   readonly #wrote = new Set<MutationId>();
+  #tending = false;
   /** Requested since the controller started. */
   readonly #fresh = new Set<MutationId>();
   /** Whose callers the controller knows to be gone, and since when; or that did not come back after a restart. */
@@ -92,6 +93,7 @@ export class Invariants {
   /** What a dead controller was doing, it does no more. */
   controllerEnds(): void {
     this.#underWay.clear();
+    this.#tending = false;
     this.#rollingBack.clear();
     this.#gone.clear();
     this.#fresh.clear();
@@ -270,6 +272,26 @@ export class Invariants {
   effectEnds(subject: string): void {
     this.#underWay.set(subject, (this.#underWay.get(subject) ?? 1) - 1);
     this.#rollingBack.delete(subject);
+  }
+
+  /** The storage is told how mutations stand: nothing but the truth, all that is open, and one telling at a time. */
+  tendBegins(open: readonly Mutation[], ended: readonly Mutation[]): void {
+    if (this.#tending) this.violated(0, 'The storage is told how mutations stand while it is being told already.');
+    this.#tending = true;
+    const told = new Map([...open, ...ended].map(({ id, stage }) => [id, stage]));
+    for (const [id, stage] of told) {
+      const honest = this.#mirror.mutations.get(id)?.stage;
+      if (stage !== honest)
+        this.violated(0, `The storage is told that ${id} is ${stage}; it is ${honest ?? 'unknown'}.`);
+    }
+    const untold = this.mutations().find((mutation) => !isFinal(mutation) && !told.has(mutation.id));
+    if (untold !== undefined) this.violated(0, `The storage is not told that ${untold.id} is ${untold.stage}.`);
+    if (open.some(isFinal) || !ended.every(isFinal))
+      this.violated(0, 'The storage is told of ended ones as open, or the other way round.');
+  }
+
+  tendEnds(): void {
+    this.#tending = false;
   }
 
   readBack(mutation: MutationId): void {

@@ -1,5 +1,5 @@
 import { contains, type DatasetName } from '../src/core/dataset.ts';
-import type { MutationId } from '../src/core/mutation/mutation.ts';
+import type { FinalStage, MutationId } from '../src/core/mutation/mutation.ts';
 
 /** What lies in a dataset: path → content. */
 export type Content = ReadonlyMap<string, string>;
@@ -13,6 +13,9 @@ export interface Frozen {
   readonly node: string;
   readonly intent: string;
   readonly createdAt: number;
+  readonly fence: number;
+  /** How its mutation ended, as far as the storage was told. */
+  outcome?: FinalStage;
   /** Undefined while it is being made: a crash in between leaves it so. */
   content: Content | undefined;
 }
@@ -22,6 +25,9 @@ export const DATASETS: readonly DatasetName[] = ['/a', '/a/b', '/a/b/c', '/a/d',
 
 /** Whom a snapshot belongs to that the ledger knows nothing of: it was lost, or the snapshot is from another mesh. */
 export const NOBODY = 'nobody';
+
+/** Its fencing token: somebody acted on it once, so nobody is given it, or a lower one, again. */
+const STRANGER_FENCE = 7;
 
 /** The file system of the fake world. All of it survives crashes, at whatever point they come. */
 export class Pool {
@@ -33,8 +39,9 @@ export class Pool {
     for (const dataset of DATASETS) for (const file of ['x', 'y']) this.files.set(`${dataset}/${file}`, 'at first');
     for (const dataset of ['/a', '/e']) {
       const name = `${dataset}@PRE_stranger_before_20200101_000000_000`;
-      const about = { dataset, mutation: NOBODY, guid: name, node: 'stranger', intent: 'before', createdAt: 0 };
-      this.frozen.set(name, { kind: 'snapshot', name, ...about, content: this.contentOf(dataset) });
+      const about = { dataset, mutation: NOBODY, guid: name, node: 'stranger', intent: 'before' };
+      const content = this.contentOf(dataset);
+      this.frozen.set(name, { kind: 'snapshot', name, ...about, createdAt: 0, fence: STRANGER_FENCE, content });
     }
   }
 

@@ -1,6 +1,6 @@
 import { refusal, type Refusal } from '../src/base/refusal.ts';
 import { err, ok, type Result } from '../src/base/result.ts';
-import type { MutationId } from '../src/core/mutation/mutation.ts';
+import { type FinalStage, isFinal, type Mutation, type MutationId } from '../src/core/mutation/mutation.ts';
 import type { Evidence, Snapshot } from '../src/core/snapshot/snapshot.ts';
 import type { RollbackRequest, SnapshotRequest, Storage } from '../src/ports/storage.ts';
 import { differences, type Frozen } from './pool.ts';
@@ -69,6 +69,7 @@ export function fakeStorage(world: World, controller: Being): Storage {
         guid: world.serial('guid'),
         node,
         intent,
+        fence: properties.fence,
         createdAt,
         content: undefined,
       });
@@ -105,6 +106,7 @@ export function fakeStorage(world: World, controller: Being): Storage {
       guid: world.serial('guid'),
       node: request.properties.node,
       intent: request.properties.intent,
+      fence: request.properties.fence,
       createdAt: world.wallNow(),
       content: pool.contentOf(dataset),
     };
@@ -123,6 +125,25 @@ export function fakeStorage(world: World, controller: Being): Storage {
       return err(refusal('rollback_unverified', `${dataset} differs from ${name} after the rollback.`));
     }
     return ok({ dataset, driver, name: evidence.name, path: `/evidence/${evidence.name}` });
+  };
+
+  /** Tells each snapshot and evidence how its mutation stands; a crash or a failure leaves some untold. */
+  const tend = async (open: readonly Mutation[], ended: readonly Mutation[]): Promise<void> => {
+    invariants.tendBegins(open, ended);
+    try {
+      for (const mutation of [...open, ...ended]) {
+        await step();
+        for (const frozen of pool.frozen.values()) {
+          if (frozen.mutation !== mutation.id) continue;
+          delete frozen.outcome;
+          if (isFinal(mutation)) frozen.outcome = mutation.stage as FinalStage;
+        }
+      }
+      await hang('tend');
+      if (random.chance(weather.storageThrows)) throw new Error('tend: one of the datasets is busy');
+    } finally {
+      invariants.tendEnds();
+    }
   };
 
   return {
@@ -158,13 +179,9 @@ export function fakeStorage(world: World, controller: Being): Storage {
         return ok(undefined);
       }),
     list: async () =>
-      [...pool.frozen.values()].map((frozen) => {
-        const { kind, name, dataset, mutation, guid, node, intent, createdAt } = frozen;
-        const properties = { mutation, node, intent, mode: 'standard' as const, fence: 0 };
-        return { ...properties, kind, name, driver: 'memory' as const, dataset, guid, createdAt };
-      }),
+      [...pool.frozen.values()].map((frozen) => ({ ...frozen, driver: 'memory' as const, mode: 'standard' as const })),
     reclaimable: async () => undefined,
-    tend: async () => undefined,
+    tend,
     locate: async (target) => ok({ name: target, driver: 'memory' }),
     plan: () => Promise.reject(new Error('nobody plans here')),
     diff: () => Promise.reject(new Error('nobody compares here')),

@@ -1,11 +1,11 @@
 import { BoundedQueue } from '../base/queue.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import type { Command, CommandBody, Facts } from '../core/command.ts';
+import type { Command, CommandBody } from '../core/command.ts';
 import { type Decision, decide, nextDue } from '../core/decide.ts';
 import type { Event } from '../core/event.ts';
 import { archive } from '../core/evolve.ts';
-import { datasetNames, type Mutation, type MutationId } from '../core/mutation/mutation.ts';
+import type { Mutation, MutationId } from '../core/mutation/mutation.ts';
 import { type Effect, pending } from '../core/pending.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import { EMPTY, type State } from '../core/state.ts';
@@ -14,7 +14,9 @@ import type { Ids } from '../ports/ids.ts';
 import type { Ledger, LedgerRecord } from '../ports/ledger.ts';
 import type { Log } from '../ports/log.ts';
 import { type EffectPorts, jobOf } from './execute.ts';
+import { factsFor, withSubject } from './facts.ts';
 import { Feed } from './feed.ts';
+import { Tending } from './tending.ts';
 
 export interface EngineOptions extends EffectPorts {
   readonly ledger: Ledger;
@@ -85,6 +87,7 @@ export class Engine {
   /** What effects under way claim; and the subjects of those that failed, and when they may be tried again. */
   readonly #busy = new Set<string>();
   readonly #retry = new Map<string, { readonly afterMono: number; readonly tries: number }>();
+  readonly #tending: Tending;
   #state: State = EMPTY;
   #turn: Promise<void> | undefined;
   #cancelAlarm: (() => void) | undefined;
@@ -98,6 +101,7 @@ export class Engine {
 
   private constructor(options: EngineOptions) {
     this.#options = options;
+    this.#tending = new Tending(options, () => this.tell({ type: 'tick' }));
   }
 
   /** Loads the ledger, recovers what a crash left open, and starts to work. */
@@ -118,7 +122,12 @@ export class Engine {
 
   /** Nothing open, nothing under way, nobody waiting. */
   get idle(): boolean {
-    return this.#state.mutations.size === 0 && this.#busy.size === 0 && this.#inbox.length === 0;
+    return this.#state.mutations.size === 0 && !this.#working && this.#inbox.length === 0;
+  }
+
+  /** Something is under way on the outside world. */
+  get #working(): boolean {
+    return this.#busy.size > 0 || this.#tending.busy;
   }
 
   /** An id for a request that is about to be submitted. */
@@ -154,9 +163,10 @@ export class Engine {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#cancelAlarm?.();
+    this.#tending.stop();
     let patient = true;
     const cancelPatience = this.#options.clock.after(STOP_MS_MAX, () => (patient = false));
-    while (patient && (this.#turn !== undefined || this.#inbox.length > 0 || this.#busy.size > 0)) {
+    while (patient && (this.#turn !== undefined || this.#inbox.length > 0 || this.#working)) {
       await new Promise<void>((resolve) => this.#options.clock.after(STOP_POLL_MS, resolve));
     }
     cancelPatience();
@@ -198,6 +208,7 @@ export class Engine {
     }
     for (const verdict of verdicts) this.#answer(verdict, decided);
     for (const mutation of touched) this.#settleWaiting(mutation);
+    this.#tending.recorded(records, touched);
     this.feed.publish(records, (error) => this.#options.log.error({ error: String(error) }, 'a listener failed'));
     this.#startEffects();
     this.#setAlarm();
@@ -205,19 +216,21 @@ export class Engine {
 
   /** Decides the batch and writes what follows, all of it or nothing. */
   async #record(batch: readonly Item[]): Promise<Outcome> {
+    const { ledger } = this.#options;
     let state = this.#state;
     const events: Event[] = [];
     const verdicts: Verdict[] = [];
     for (const item of batch) {
-      const command = { ...this.#stamp(state), ...(await this.#facts(item.body, state, events)), ...item.body };
-      const decision = this.#decide(await this.#withSubject(state, command), command);
+      const facts = await factsFor(item.body, state, events, ledger);
+      const command = { ...this.#stamp(state), ...facts, ...item.body };
+      const decision = this.#decide(await withSubject(state, command, ledger), command);
       state = decision.state;
       events.push(...decision.events);
       const subject = command.earlier ?? ('mutation' in command ? state.mutations.get(command.mutation) : undefined);
       verdicts.push({ item, refused: decision.refused, subject });
     }
     const touched = touchedBy(events, state);
-    const records = events.length === 0 ? [] : await this.#options.ledger.append(events, touched, archive(state));
+    const records = events.length === 0 ? [] : await ledger.append(events, touched, archive(state));
     return { verdicts, touched, decided: state, records };
   }
 
@@ -234,50 +247,6 @@ export class Engine {
   #stamp(state: State): { readonly at: number; readonly mono: number } {
     const { clock } = this.#options;
     return { at: Math.max(state.counters.at, clock.now()), mono: clock.mono() };
-  }
-
-  /** @param events what the batch has come to so far, which the ledger does not have yet */
-  async #facts(body: CommandBody, state: State, events: readonly Event[]): Promise<Facts> {
-    const { ledger } = this.#options;
-    const now = (mutation: Mutation): Mutation => state.mutations.get(mutation.id) ?? mutation;
-    if (body.type === 'request' && body.request.key !== undefined) {
-      const { key } = body.request;
-      const open = [...state.mutations.values()].find((mutation) => mutation.key === key);
-      const earlier = open ?? (await ledger.findByKey(key));
-      return earlier === undefined ? {} : { earlier };
-    }
-    if (body.type === 'rollback' && body.fence === undefined) {
-      const mutation = state.mutations.get(body.mutation) ?? (await ledger.find(body.mutation));
-      if (mutation?.stage !== 'committed') return {};
-      const newer = (await ledger.newerOverlapping(mutation.id, datasetNames(mutation))).map(now);
-      return { newer, destroyed: await this.#destroyedOf(mutation.id, events) };
-    }
-    if (body.type === 'pin') return { destroyed: await this.#destroyedOf(body.mutation, events) };
-    if (body.type === 'prune') {
-      const owners = new Map<MutationId, Mutation>();
-      for (const { target } of body.candidates) {
-        const owner = state.mutations.get(target.mutation) ?? (await ledger.find(target.mutation));
-        if (owner !== undefined) owners.set(owner.id, owner);
-      }
-      return { owners };
-    }
-    return {};
-  }
-
-  async #destroyedOf(id: MutationId, events: readonly Event[]): Promise<string[]> {
-    const recorded = (await this.#options.ledger.recordsOf(id)).map((record) => record.event);
-    return [...recorded, ...events].flatMap((event) =>
-      event.type === 'destroyed' && event.target.mutation === id ? [event.target.name] : [],
-    );
-  }
-
-  /** Decisions about a mutation that has long ended need it at hand. */
-  async #withSubject(state: State, command: Command): Promise<State> {
-    const id =
-      'mutation' in command ? command.mutation : command.type === 'destroy' ? command.target.mutation : undefined;
-    if (id === undefined || command.type === 'request' || state.mutations.has(id)) return state;
-    const ended = await this.#options.ledger.find(id);
-    return ended === undefined ? state : { ...state, mutations: new Map([...state.mutations, [id, ended]]) };
   }
 
   #answer({ item, refused, subject }: Verdict, decided: State): void {
@@ -320,6 +289,7 @@ export class Engine {
 
   #startEffects(): void {
     if (this.#stopping || !this.#started) return;
+    this.#tending.turn(this.#state.mutations);
     const mono = this.#options.clock.mono();
     for (const effect of pending(this.#state)) {
       if (effect.claims.some((claim) => this.#busy.has(claim))) continue;

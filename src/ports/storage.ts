@@ -55,12 +55,13 @@ export interface Storage {
 
   /**
    * Brings what only accompanies mutations in line with how they stand: the snapshots of open ones are kept from being destroyed
-   * by others, those of ended ones are let go and told how it ended, and what a rollback that nobody wants any more left behind
-   * is removed. Called at the start and after changes, never twice at once; always with all that are open. What does not succeed
-   * is tried again with the next call. Rejects when something could not be done, after all the rest was.
+   * by others and say nothing of an outcome (a committed mutation that is rolled back later is open again), those of ended ones
+   * are let go and told how it ended, and what a rollback that nobody wants any more left behind is removed. Called at the start and
+   * after changes, never twice at once; always with all that are open. What does not succeed is tried again with the next call.
+   * Rejects when something could not be done, after all the rest was.
    *
    * @param open every mutation that is not final
-   * @param ended final ones that may not have been told yet; each is named at least once
+   * @param ended final ones that may not have been told yet, each named at least once, but for those that never froze anything
    */
   tend(open: readonly Mutation[], ended: readonly Mutation[]): Promise<void>;
 
