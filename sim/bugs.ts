@@ -114,6 +114,10 @@ export const BUGS: Readonly<Record<string, Bug>> = {
     what: 'tells the storage of all open mutations but one',
     storage: (storage) => ({ ...storage, tend: (open, ended) => storage.tend(open.slice(1), ended) }),
   },
+  'blind-start': {
+    what: 'gives its first token without a look at what the storage remembers',
+    storage: (storage) => ({ ...storage, list: async () => [] }),
+  },
   'unconfirmed-start': { what: 'callers begin without asking whether the clearance still stands', confirms: false },
 };
 

@@ -1,4 +1,5 @@
 import type { Refusal } from '../src/base/refusal.ts';
+import { canonicalJson } from '../src/base/canonical.ts';
 import type { Result } from '../src/base/result.ts';
 import type { CommandBody } from '../src/core/command.ts';
 import { anyOverlap, contains, type DatasetName } from '../src/core/dataset.ts';
@@ -113,6 +114,7 @@ export class Invariants {
     for (const event of events) {
       this.#world.say(`ledger: ${describe(event)}`);
       if ('mutation' in event) this.#judge(event, this.#mirror.mutations.get(event.mutation));
+      if (event.type === 'reconciled') this.#judgeFindings(event);
       this.#mirror = evolve(this.#mirror, [event]);
       if ('mutation' in event) this.#judgeAfter(event, this.#mirror.mutations.get(event.mutation));
     }
@@ -155,6 +157,10 @@ export class Invariants {
   #judgeStart(event: Extract<Event, { type: 'snapshot_started' }>, mutation: Mutation): void {
     if (event.fence <= this.#mirror.counters.fence)
       this.violated(3, `${mutation.id} was given fence ${event.fence}, which is not new.`);
+    for (const { name, fence } of this.#world.pool.frozen.values()) {
+      if (event.fence <= fence)
+        this.violated(3, `${mutation.id} was given fence ${event.fence}; ${name} has ${fence}.`);
+    }
     for (const { name } of event.snapshots) {
       if (this.#names.has(name)) this.violated(0, `The name ${name} was given twice.`);
       this.#names.add(name);
@@ -165,6 +171,19 @@ export class Invariants {
       if (other.stage === 'queued' && overlapping(other, mutation))
         this.violated(0, `${mutation.id} overtook ${other.id}, which asked before.`);
     }
+  }
+
+  /** What a start found is true, and news. */
+  #judgeFindings({ unknown, missing, fenceFloor }: Extract<Event, { type: 'reconciled' }>): void {
+    const { findings, counters, mutations } = this.#mirror;
+    const { frozen } = this.#world.pool;
+    if (canonicalJson({ unknown, missing }) === canonicalJson(findings) && (fenceFloor ?? 0) <= counters.fence)
+      this.violated(0, 'What was found is put on record once more.');
+    for (const name of unknown.names) {
+      if (mutations.has(frozen.get(name)?.mutation ?? '')) this.violated(0, `${name} is called unknown, and is not.`);
+    }
+    for (const { name } of missing.snapshots)
+      if (frozen.has(name)) this.violated(0, `${name} is called gone, and is there.`);
   }
 
   #judgeLocks(mutation: Mutation): void {
@@ -388,6 +407,16 @@ export class Invariants {
     const serving = controller.serving;
     if (serving === undefined) this.violated(6, 'No controller runs at the end.');
     else this.#same(serving.engine.state, archive(replayed), 'the live state and the replayed ledger');
+
+    for (const { name, mutation, outcome } of pool.frozen.values()) {
+      const stage = replayed.mutations.get(mutation)?.stage;
+      if (stage !== undefined && isFinal({ stage }) && outcome !== stage)
+        this.violated(0, `${name} was never told that ${mutation} is ${stage}; it says ${outcome ?? 'nothing'}.`);
+    }
+    const { unknown, missing } = replayed.findings;
+    const strangers = [...pool.frozen.values()].filter(({ mutation }) => mutation === NOBODY);
+    if (unknown.count !== strangers.length || missing.count > 0)
+      this.violated(0, `Found are ${unknown.count} unknown and ${missing.count} missing snapshots.`);
 
     const lifted = new Set(
       this.mutations()

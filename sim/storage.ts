@@ -178,8 +178,15 @@ export function fakeStorage(world: World, controller: Being): Storage {
         invariants.sealed(dataset, sealed);
         return ok(undefined);
       }),
-    list: async () =>
-      [...pool.frozen.values()].map((frozen) => ({ ...frozen, driver: 'memory' as const, mode: 'standard' as const })),
+    list: async () => {
+      await step();
+      if (random.chance(weather.storageThrows)) throw new Error('list: connection reset');
+      return [...pool.frozen.values()].map((frozen) => ({
+        ...frozen,
+        driver: 'memory' as const,
+        mode: 'standard' as const,
+      }));
+    },
     reclaimable: async () => undefined,
     tend,
     locate: async (target) => ok({ name: target, driver: 'memory' }),

@@ -1,6 +1,7 @@
 import type { Refusal } from '../base/refusal.ts';
 import type { Dataset } from './dataset.ts';
 import type { Target } from './event.ts';
+import type { Missing } from './findings/findings.ts';
 import type { Mutation, MutationId, MutationRequest } from './mutation/mutation.ts';
 import type { Candidate } from './retention/retention.ts';
 import type { Evidence, Snapshot } from './snapshot/snapshot.ts';
@@ -21,7 +22,20 @@ export interface Facts {
 }
 
 export type CommandBody =
-  | { readonly type: 'start'; readonly version: string; readonly node: string }
+  | {
+      readonly type: 'start';
+      readonly version: string;
+      readonly node: string;
+      readonly fenceFloor?: number;
+      readonly namedFloor?: number;
+    }
+  /** What a start found out by holding the ledger against the storage, newest first. */
+  | {
+      readonly type: 'reconcile';
+      readonly unknown: readonly string[];
+      readonly missing: readonly Missing[];
+      readonly fenceFloor: number;
+    }
   | { readonly type: 'tick' }
   /** `unlocated`: why a dataset it names cannot be guarded, found out before. */
   | {

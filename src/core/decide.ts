@@ -3,6 +3,7 @@ import { err, ok } from '../base/result.ts';
 import type { Command } from './command.ts';
 import type { Event, EventBody } from './event.ts';
 import { evolve } from './evolve.ts';
+import { reconcile } from './findings/reconciling.ts';
 import { attach, fallDue, holderGone, holderStopped, renew } from './lease/holder.ts';
 import { dueAt } from './lease/lease.ts';
 import { admissions, request, snapshotAnswered, withdrawAnswered } from './mutation/admit.ts';
@@ -58,6 +59,8 @@ function judge(state: State, command: Command, policy: Policy): Verdict {
   switch (command.type) {
     case 'start':
       return ok(recover(state, command, policy));
+    case 'reconcile':
+      return ok(reconcile(state, command));
     case 'tick':
       return ok([...state.mutations.values()].flatMap((mutation) => fallDue(state, mutation, command, policy)));
     case 'request':

@@ -1,5 +1,6 @@
 import type { Refusal } from '../base/refusal.ts';
 import type { DatasetName, DriverName } from './dataset.ts';
+import type { Findings } from './findings/findings.ts';
 import type { MutationId, MutationRequest } from './mutation/mutation.ts';
 import type { Evidence, Snapshot } from './snapshot/snapshot.ts';
 
@@ -12,7 +13,15 @@ import type { Evidence, Snapshot } from './snapshot/snapshot.ts';
 export type Event = { readonly at: number; readonly mono: number } & EventBody;
 
 export type EventBody =
-  | { readonly type: 'controller_started'; readonly version: string; readonly node: string }
+  /** The floors: what a ledger without records begins above, because the storage remembers more than it does. */
+  | {
+      readonly type: 'controller_started';
+      readonly version: string;
+      readonly node: string;
+      readonly fenceFloor?: number;
+      readonly namedFloor?: number;
+    }
+  | ({ readonly type: 'reconciled'; readonly fenceFloor?: number } & Findings)
   | { readonly type: 'requested'; readonly mutation: MutationId; readonly request: MutationRequest }
   | { readonly type: 'denied'; readonly mutation: MutationId; readonly reason: Refusal }
   | { readonly type: 'cancelled'; readonly mutation: MutationId; readonly reason: Refusal }

@@ -13,17 +13,23 @@ export function evolve(state: State, events: readonly Event[]): State {
   // One copy for the batch, not one an event: replaying a long ledger would be quadratic otherwise.
   const mutations = new Map(state.mutations);
   // These change rarely, and stay the same object when they do not: the ledger writes only what changed.
-  let { seals, condemned } = state;
+  let { seals, condemned, findings } = state;
   let { fence, at, namedAt } = state.counters;
 
   for (const event of events) {
     at = Math.max(at, event.at);
     switch (event.type) {
       case 'controller_started':
+        fence = Math.max(fence, event.fenceFloor ?? 0);
+        namedAt = Math.max(namedAt, event.namedFloor ?? 0);
         for (const mutation of mutations.values()) {
           // What has ended has no deadlines: it stays as the ledger keeps it.
           if (!isFinal(mutation)) mutations.set(mutation.id, rebased(mutation, event.at, event.mono));
         }
+        break;
+      case 'reconciled':
+        fence = Math.max(fence, event.fenceFloor ?? 0);
+        findings = { unknown: event.unknown, missing: event.missing };
         break;
       case 'snapshot_started':
         fence = Math.max(fence, event.fence);
@@ -58,7 +64,7 @@ export function evolve(state: State, events: readonly Event[]): State {
         change(mutations, event.mutation, event);
     }
   }
-  return { mutations, counters: { fence, at, namedAt }, seals, condemned };
+  return { mutations, counters: { fence, at, namedAt }, seals, condemned, findings };
 }
 
 /** The state without its final mutations: what the engine keeps in memory. */

@@ -1,7 +1,6 @@
 import { refusal } from '../base/refusal.ts';
 import type { Command } from './command.ts';
 import type { EventBody } from './event.ts';
-
 import type { Policy } from './policy/policy.ts';
 import type { State } from './state.ts';
 
@@ -11,7 +10,16 @@ import type { State } from './state.ts';
  * since nobody knows what happened to them meanwhile.
  */
 export function recover(state: State, command: Extract<Command, { type: 'start' }>, policy: Policy): EventBody[] {
-  const events: EventBody[] = [{ type: 'controller_started', version: command.version, node: command.node }];
+  const { version, node, fenceFloor, namedFloor } = command;
+  const events: EventBody[] = [
+    {
+      type: 'controller_started',
+      version,
+      node,
+      ...(fenceFloor === undefined ? {} : { fenceFloor }),
+      ...(namedFloor === undefined ? {} : { namedFloor }),
+    },
+  ];
   const reason = refusal('controller_restarted', 'The controller was restarted while the request waited.');
   for (const mutation of state.mutations.values()) {
     if (mutation.stage === 'queued') events.push({ type: 'denied', mutation: mutation.id, reason });

@@ -1,6 +1,7 @@
 import type { Refusal } from '../base/refusal.ts';
 import type { DatasetName, DriverName } from './dataset.ts';
 import type { Target } from './event.ts';
+import { type Findings, NOTHING_FOUND } from './findings/findings.ts';
 import type { Mutation, MutationId } from './mutation/mutation.ts';
 
 /**
@@ -13,6 +14,7 @@ export interface State {
   readonly seals: ReadonlyMap<DatasetName, Seal>;
   /** What is being destroyed, by its name on the storage. */
   readonly condemned: ReadonlyMap<string, Target>;
+  readonly findings: Findings;
 }
 
 /** Numbers that only grow, whatever is pruned or compacted. */
@@ -43,4 +45,5 @@ export const EMPTY: State = {
   counters: { fence: 0, at: 0, namedAt: 0 },
   seals: new Map(),
   condemned: new Map(),
+  findings: NOTHING_FOUND,
 };

@@ -16,6 +16,7 @@ import type { Log } from '../ports/log.ts';
 import { type EffectPorts, jobOf } from './execute.ts';
 import { factsFor, withSubject } from './facts.ts';
 import { Feed } from './feed.ts';
+import { floorsFor, reconcile } from './reconciling.ts';
 import { Tending } from './tending.ts';
 
 export interface EngineOptions extends EffectPorts {
@@ -108,12 +109,25 @@ export class Engine {
   static async start(options: EngineOptions): Promise<Engine> {
     const engine = new Engine(options);
     engine.#state = await options.ledger.load();
-    const started = await engine.submit({ type: 'start', version: options.version, node: options.node });
+    const floors = await floorsFor(options);
+    const started = await engine.submit({ type: 'start', version: options.version, node: options.node, ...floors });
     if (!started.ok) {
       engine.#ended = true;
       throw new RefusedError(started.error);
     }
+    void engine.#reconcile();
     return engine;
+  }
+
+  #reconcile(): Promise<void> {
+    const lent = {
+      state: () => this.#state,
+      stopping: () => this.#stopping,
+      find: (id: MutationId) => this.find(id),
+      tell: (body: CommandBody) => this.tell(body),
+      alsoEnded: (mutations: readonly Mutation[]) => this.#tending.alsoEnded(mutations),
+    };
+    return reconcile(lent, this.#options);
   }
 
   get state(): State {

@@ -4,11 +4,12 @@ import { EMPTY, type State } from '../core/state.ts';
 export type Standing = Omit<State, 'mutations'>;
 
 /** Its parts, each stored under its own name so that only what changed is written. */
-export const PARTS = ['counters', 'seals', 'condemned'] as const;
+export const PARTS = ['counters', 'seals', 'condemned', 'findings'] as const;
 export type Part = (typeof PARTS)[number];
 
 export function writePart(standing: Standing, part: Part): string {
-  return JSON.stringify(part === 'counters' ? standing.counters : [...standing[part]]);
+  const value = standing[part];
+  return JSON.stringify(value instanceof Map ? [...value] : value);
 }
 
 /** @param text of a part, undefined when it was never written */
@@ -16,6 +17,7 @@ export function readStanding(text: (part: Part) => string | undefined): Standing
   const parsed = (part: Part): unknown => JSON.parse(text(part) ?? 'null');
   return {
     counters: (parsed('counters') as Standing['counters'] | null) ?? EMPTY.counters,
+    findings: (parsed('findings') as Standing['findings'] | null) ?? EMPTY.findings,
     seals: new Map(parsed('seals') as Entries<Standing['seals']> | null),
     condemned: new Map(parsed('condemned') as Entries<Standing['condemned']> | null),
   };

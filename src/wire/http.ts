@@ -203,6 +203,17 @@ export const PruneView = z
 
 export const SealView = z.object({ dataset: z.string(), driver: z.string(), sealed: z.boolean() }).meta({ id: 'Seal' });
 
+const Findings = z
+  .object({
+    unknown: z.object({ count: z.int(), names: z.array(z.string()) }),
+    missing: z.object({ count: z.int(), snapshots: z.array(z.object({ name: z.string(), mutation: mutationId })) }),
+  })
+  .meta({
+    id: 'Findings',
+    description:
+      'Where ledger and storage contradicted one another when the controller started: what the ledger does not know, and what it relies on that is gone. The newest are named.',
+  });
+
 export const StatusView = z
   .object({
     status: z.literal('ready'),
@@ -216,6 +227,7 @@ export const StatusView = z
     outcomes: z.partialRecord(stage, z.int()),
     seals: z.array(SealView),
     ledger: z.object({ records: z.int(), head: z.string() }),
+    findings: Findings,
   })
   .meta({ id: 'Status' });
 

@@ -4,6 +4,8 @@ import { calling, connect } from '../connect.ts';
 import { oneLine, printJson, printText, size, table } from '../output.ts';
 import type { ReadOptions } from './history.ts';
 
+const FINDINGS_SHOWN = 5;
+
 /** How things stand right now: `hauki status`, `hauki locks`. */
 
 export async function status(options: ReadOptions): Promise<number> {
@@ -25,7 +27,24 @@ function describe(view: StatusView): string {
     ...open,
     ...view.seals.filter((one) => one.sealed).map((one) => `sealed     ${oneLine(one.dataset)}`),
     `ledger     ${view.ledger.records} records, head ${view.ledger.head.slice(0, 16)}`,
+    ...describeFindings(view.findings),
   ].join('\n');
+}
+
+function describeFindings({ unknown, missing }: StatusView['findings']): string[] {
+  const lines: string[] = [];
+  if (unknown.count > 0) {
+    const what =
+      unknown.count === 1 ? '1 snapshot on the storage belongs' : `${unknown.count} snapshots on the storage belong`;
+    lines.push(
+      `warning    ${what} to no mutation in this ledger: "hauki audit rebuild" restores a lost ledger from them`,
+      ...unknown.names.slice(0, FINDINGS_SHOWN).map((name) => `  unknown  ${oneLine(name)}`),
+    );
+  }
+  for (const { name, mutation } of missing.snapshots.slice(0, FINDINGS_SHOWN))
+    lines.push(`warning    snapshot ${oneLine(name)} of mutation ${mutation} is gone from the storage`);
+  if (missing.count > FINDINGS_SHOWN) lines.push(`warning    so are ${missing.count - FINDINGS_SHOWN} more`);
+  return lines;
 }
 
 export async function locks(options: ReadOptions): Promise<number> {

@@ -67,6 +67,8 @@ function describe(event: Event): string {
       return `rolled back; evidence kept: ${event.evidence.map((one) => one.path).join(', ')}  [${event.mutation}]`;
     case 'controller_started':
       return `controller ${event.node} started (hauki ${event.version})`;
+    case 'reconciled':
+      return `held against the storage: ${event.unknown.count} unknown to the ledger, ${event.missing.count} gone from the storage`;
     case 'destroy_started':
     case 'destroyed':
     case 'destroy_refused':

@@ -45,6 +45,15 @@ export function evidenceName(snapshot: string, attempt: number): string {
   return `${snapshot.slice(0, at)}@FAIL_${snapshot.slice(at + '@PRE_'.length)}${suffix}`;
 }
 
+/** The time in a snapshot's or evidence's name, ms since the epoch; undefined where there is none that can be read. */
+export function namedAt(name: string): number | undefined {
+  const found = /_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)_(\d{3})(?:_\d+)?$/.exec(name);
+  if (found === null) return undefined;
+  const [, year, month, day, hour, minute, second, ms] = found;
+  const at = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`);
+  return Number.isNaN(at) ? undefined : at;
+}
+
 /** The part of a snapshot's name before its last "@". */
 export function datasetOfSnapshot(name: string): DatasetName {
   return name.slice(0, name.lastIndexOf('@'));

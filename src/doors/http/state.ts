@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { refusal } from '../../base/refusal.ts';
+import type { Findings } from '../../core/findings/findings.ts';
 import type { KeptState } from '../../engine/controller.ts';
 import * as contract from '../../wire/http.ts';
 import { iso, mutationView } from '../../wire/view.ts';
@@ -54,6 +55,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
         outcomes: { ...(await controller.countByStage()) },
         seals: [...state.seals].map(([dataset, { driver, wanted }]) => ({ dataset, driver, sealed: wanted })),
         ledger: { records: head?.seq ?? 0, head: head?.hash ?? '' },
+        findings: findingsView(state.findings),
       };
     },
   );
@@ -148,6 +150,13 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
     },
   );
 };
+
+function findingsView({ unknown, missing }: Findings): contract.StatusView['findings'] {
+  return {
+    unknown: { count: unknown.count, names: [...unknown.names] },
+    missing: { count: missing.count, snapshots: missing.snapshots.map((one) => ({ ...one })) },
+  };
+}
 
 function keptView({ createdAt, path, bytes, stage, ...kept }: KeptState): contract.KeptView {
   return {

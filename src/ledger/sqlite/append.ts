@@ -43,7 +43,8 @@ export class Appender {
 
     // Only now: had the commit failed, the next append would have to continue from the old head, and write all parts.
     this.#head = head;
-    this.#written = { counters: state.counters, seals: state.seals, condemned: state.condemned };
+    const { mutations: _mutations, ...standing } = state;
+    this.#written = standing;
     return records;
   }
 
