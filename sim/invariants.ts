@@ -32,7 +32,7 @@ export interface Violation {
 type MutationEvent = Extract<Event, { mutation: MutationId }>;
 
 /** From which stages each fact about a mutation may come. */
-const FROM: Readonly<Record<Exclude<MutationEvent['type'], 'requested' | 'pinned'>, readonly Stage[]>> = {
+const FROM: Readonly<Record<Exclude<MutationEvent['type'], 'requested' | 'rebuilt' | 'pinned'>, readonly Stage[]>> = {
   snapshot_started: ['queued'],
   denied: ['queued', 'withdrawing'],
   cancelled: ['queued', 'withdrawing'],
@@ -131,7 +131,8 @@ export class Invariants {
 
   #judge(event: MutationEvent, mutation: Mutation | undefined): void {
     const { type } = event;
-    if (type === 'pinned') return;
+    // Nothing is rebuilt while a controller runs.
+    if (type === 'pinned' || type === 'rebuilt') return;
     if (type === 'requested') {
       if (mutation !== undefined) this.violated(7, `${event.mutation} was requested twice.`);
       this.#fresh.add(event.mutation);

@@ -47,6 +47,7 @@ export const CODES = {
   ledger_unavailable: { http: 503, exit: 75, retry: true, hint: 'The controller cannot write its ledger: check space and permissions of HAUKI_HOME.' },
   ledger_broken: { http: 500, exit: 75, retry: false, hint: '"hauki audit verify" names the first broken record.' },
   ledger_future: { http: 500, exit: 75, retry: false, hint: 'Install the hauki version that wrote it, or a newer one; nothing was changed.' },
+  ledger_present: { http: 409, exit: 75, retry: false, hint: 'Check it with "hauki audit verify". If it is broken, move HAUKI_HOME/ledger away first.' },
   home_locked: { http: 503, exit: 75, retry: true, hint: 'Talk to the controller that runs on this HAUKI_HOME, or choose another HAUKI_HOME.' },
   selftest_failed: { http: 503, exit: 75, retry: false, hint: 'Snapshots cannot be trusted on this machine as it is; "hauki doctor" shows the step that failed.' },
 
@@ -65,6 +66,7 @@ export const CODES = {
   holder_unstoppable: { http: 500, exit: 70, retry: false, hint: 'The locks stay. End the processes named, then "hauki resolve M --rollback".' },
   lease_expired: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Look at "hauki diff M", then "hauki resolve M --commit" or "--rollback".' },
   holder_gone: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Look at "hauki diff M", then "hauki resolve M --commit" or "--rollback".' },
+  outcome_unknown: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Look at "hauki diff M", then "hauki resolve M --commit" or "--rollback".' },
   seal_unsupported: { http: 422, exit: 75, retry: false, hint: 'Put the state on a btrfs subvolume to seal it.' },
   seal_failed: { http: 503, exit: 75, retry: true, hint: 'See the controller\'s log, then "hauki doctor".' },
   internal: { http: 500, exit: 70, retry: false, hint: "This is a defect in hauki; the controller's log has the details." },

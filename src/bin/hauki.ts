@@ -7,6 +7,7 @@ import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
+import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import { watch } from './commands/watch.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
@@ -219,7 +220,10 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
     ).action(answer(async (options: DoctorOptions) => (await import('./commands/doctor.ts')).doctor(options)));
   },
   audit: () => {
-    const audit = program.command('audit').description('prove or export the ledger of HAUKI_HOME').exitOverride();
+    const audit = program
+      .command('audit')
+      .description('prove, export or restore the ledger of HAUKI_HOME')
+      .exitOverride();
     audit
       .command('verify')
       .description(
@@ -232,6 +236,15 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
       .option('--json', 'print one JSON document')
       .exitOverride()
       .action(answer(async (options: VerifyOptions) => (await import('./commands/audit.ts')).auditVerify(options)));
+    audit
+      .command('rebuild')
+      .description(
+        'restore a ledger that was lost from what the snapshots on the storage tell; no controller may have work',
+      )
+      .option('--dry-run', 'say what would be restored, and write nothing')
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(answer(async (options: RebuildOptions) => (await import('./commands/rebuild.ts')).auditRebuild(options)));
     audit
       .command('export')
       .description('the records as JSON lines, on stdout')

@@ -4,14 +4,13 @@ import type { Server } from 'node:http';
 import { type Logger, pino } from 'pino';
 import { formatDuration } from '../base/duration.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
-import { Client } from '../client/client.ts';
 import { httpDoor } from '../doors/http/server.ts';
-import { acquire } from '../ledger/sqlite/lock.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
 import { drivers, newId, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
+import { takeHome } from './take-home.ts';
 import { VERSION } from './version.ts';
 
 export interface ServeOptions {
@@ -38,7 +37,6 @@ export interface Serving {
 const IDLE_MS = 15_000;
 const IDLE_LOOKS = 15;
 const PRUNE_MS = 3_600_000;
-const RETIRE_MS_MAX = 5_000;
 
 /**
  * Runs a controller in this process: lock, self-test, ledger and recovery, doors.
@@ -48,7 +46,7 @@ const RETIRE_MS_MAX = 5_000;
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { home, node } = options;
   makeHome(home);
-  const release = await lock(home);
+  const release = await takeHome(home);
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
@@ -109,24 +107,6 @@ function logTo({ node, logLevel }: ServeOptions): Logger {
 
 async function unwind(undo: readonly (() => unknown)[]): Promise<void> {
   for (const step of undo) await step();
-}
-
-/** One controller a HAUKI_HOME. One that was only started for a caller makes room when it has nothing to do. */
-async function lock(home: Home): Promise<() => void> {
-  const first = acquire(home.root);
-  if (first.ok) return first.value;
-  const other = new Client({ name: `unix:${home.socket}`, socketPath: bindable(home.socket) });
-  const retired = await other.retire().then(
-    () => true,
-    () => false,
-  );
-  const until = performance.now() + RETIRE_MS_MAX;
-  while (retired && performance.now() < until) {
-    const again = acquire(home.root);
-    if (again.ok) return again.value;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new RefusedError(first.error);
 }
 
 function whenIdle(busy: () => boolean, run: () => void): void {

@@ -23,6 +23,21 @@ export function ancestorsOf(name: DatasetName): DatasetName[] {
   return ancestors;
 }
 
+/** Where a dataset is: its name, and its place in the file system where that is another. */
+export type Place = Pick<Dataset, 'name' | 'at'>;
+
+/**
+ * True when the state of one is, or is part of, the state of the other. Names tell that of two paths and of two pool names; of a
+ * path and a pool name only the places can tell: `tank/a` is mounted somewhere, and `/tank/a/sub` may lie in it.
+ */
+export function overlapping(a: Place, b: Place): boolean {
+  return isPath(a.name) === isPath(b.name) ? overlap(a.name, b.name) : overlap(a.at ?? a.name, b.at ?? b.name);
+}
+
+function isPath(name: DatasetName): boolean {
+  return name.startsWith('/');
+}
+
 /** True when one is the other or lies inside it. */
 export function overlap(a: DatasetName, b: DatasetName): boolean {
   return a === b || contains(a, b) || contains(b, a);

@@ -1,7 +1,7 @@
 import type { Refusal } from '../base/refusal.ts';
 import type { DatasetName, DriverName } from './dataset.ts';
 import type { Findings } from './findings/findings.ts';
-import type { MutationId, MutationRequest } from './mutation/mutation.ts';
+import type { MutationId, MutationRequest, Stage } from './mutation/mutation.ts';
 import type { Evidence, Snapshot } from './snapshot/snapshot.ts';
 
 /**
@@ -22,6 +22,20 @@ export type EventBody =
       readonly namedFloor?: number;
     }
   | ({ readonly type: 'reconciled'; readonly fenceFloor?: number } & Findings)
+  /** A mutation as the storage tells of it, brought into a ledger that was lost. */
+  | {
+      readonly type: 'rebuilt';
+      readonly mutation: MutationId;
+      readonly request: MutationRequest;
+      readonly stage: Extract<Stage, 'committed' | 'rolled_back' | 'quarantined'>;
+      readonly snapshots: readonly Snapshot[];
+      readonly fence: number;
+      /** The time in its snapshots' names, ms: also when it was asked for, as far as anybody still knows. */
+      readonly clearedAt: number;
+      readonly evidence: readonly Evidence[];
+      readonly attempt: number;
+      readonly reason?: Refusal;
+    }
   | { readonly type: 'requested'; readonly mutation: MutationId; readonly request: MutationRequest }
   | { readonly type: 'denied'; readonly mutation: MutationId; readonly reason: Refusal }
   | { readonly type: 'cancelled'; readonly mutation: MutationId; readonly reason: Refusal }

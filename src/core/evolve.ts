@@ -31,6 +31,11 @@ export function evolve(state: State, events: readonly Event[]): State {
         fence = Math.max(fence, event.fenceFloor ?? 0);
         findings = { unknown: event.unknown, missing: event.missing };
         break;
+      case 'rebuilt':
+        fence = Math.max(fence, event.fence);
+        namedAt = Math.max(namedAt, event.clearedAt);
+        mutations.set(event.mutation, restored(event));
+        break;
       case 'snapshot_started':
         fence = Math.max(fence, event.fence);
         namedAt = Math.max(namedAt, event.namedAt);
@@ -73,7 +78,7 @@ export function archive(state: State): State {
   return { ...state, mutations: new Map([...state.mutations].filter(([, mutation]) => !isFinal(mutation))) };
 }
 
-type MutationEvent = Extract<Event, { mutation: MutationId }>;
+type MutationEvent = Exclude<Extract<Event, { mutation: MutationId }>, { type: 'rebuilt' }>;
 
 function change(mutations: Map<MutationId, Mutation>, id: MutationId, event: MutationEvent): void {
   if (event.type === 'requested') {
@@ -97,6 +102,21 @@ function begun(id: MutationId, request: MutationRequest, at: number, mono: numbe
     evidence: [],
     pinned: false,
   };
+}
+
+function restored({ mutation: id, request, ...event }: Extract<Event, { type: 'rebuilt' }>): Mutation {
+  const { stage, snapshots, fence, clearedAt, evidence, attempt, reason } = event;
+  const about = {
+    id,
+    stage,
+    snapshots,
+    fence,
+    clearedAt,
+    evidence,
+    attempt,
+    ...(reason === undefined ? {} : { reason }),
+  };
+  return { ...request, ...about, requestedAt: clearedAt, waitUntilMono: event.mono, pinned: false, rebuilt: true };
 }
 
 function changed(mutation: Mutation, event: MutationEvent): Mutation {

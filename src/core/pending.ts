@@ -1,3 +1,4 @@
+import type { Code } from '../base/codes.ts';
 import type { Dataset } from './dataset.ts';
 import type { Target } from './event.ts';
 import type { Mutation } from './mutation/mutation.ts';
@@ -58,6 +59,9 @@ function sealSubject({ name }: Dataset): string {
   return `seal ${name}`;
 }
 
+/** Why a mutation is quarantined whose holder may still be at work, without a clearance. */
+const ABANDONED: ReadonlySet<Code | undefined> = new Set<Code>(['lease_expired', 'holder_gone', 'outcome_unknown']);
+
 function effectOf(state: State, mutation: Mutation): Effect | undefined {
   const { id } = mutation;
   switch (mutation.stage) {
@@ -79,7 +83,7 @@ function effectOf(state: State, mutation: Mutation): Effect | undefined {
       return { ...claiming(id, lift), kind: 'rollback', mutation, lift, close: sealsToClose(state, mutation) };
     }
     case 'quarantined': {
-      const abandoned = mutation.reason?.code === 'lease_expired' || mutation.reason?.code === 'holder_gone';
+      const abandoned = ABANDONED.has(mutation.reason?.code);
       return abandoned && !mutation.holderStopped ? { ...claiming(id, []), kind: 'stop', mutation } : undefined;
     }
     default:

@@ -8,9 +8,13 @@ export function subjectOf(event: Event): MutationId | undefined {
   return 'target' in event ? event.target.mutation : undefined;
 }
 
-/** Where the mutations that these records bring into the ledger were asked for: id → seq. */
+/** Where these records bring mutations into the ledger, which were asked for or rebuilt: id → seq. */
 export function requestsIn(records: readonly LedgerRecord[]): ReadonlyMap<MutationId, number> {
-  return new Map(records.flatMap(({ seq, event }) => (event.type === 'requested' ? [[event.mutation, seq]] : [])));
+  return new Map(
+    records.flatMap(({ seq, event }) =>
+      event.type === 'requested' || event.type === 'rebuilt' ? [[event.mutation, seq]] : [],
+    ),
+  );
 }
 
 /** A touched mutation that is neither in the ledger nor asked for in the batch: a defect in the caller. */

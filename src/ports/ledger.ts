@@ -42,7 +42,7 @@ export interface Ledger {
 
   /**
    * Events of one turn, with the mutations they touched as they are now and the state they lead to. A mutation enters the ledger
-   * with its `requested` event; touching one that never was requested is a TypeError.
+   * with its `requested` or `rebuilt` event; touching one that never entered is a TypeError.
    */
   append(events: readonly Event[], touched: readonly Mutation[], state: State): Promise<readonly LedgerRecord[]>;
 

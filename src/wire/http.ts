@@ -139,6 +139,10 @@ export const MutationView = z
     evidence: z.array(z.object({ name: z.string(), dataset: z.string(), path: z.string() })),
     reason: refusal.optional(),
     pinned: z.boolean(),
+    rebuilt: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Restored from what the storage told, after the ledger was lost.' }),
   })
   .meta({ id: 'Mutation' });
 

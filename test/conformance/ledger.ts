@@ -45,6 +45,19 @@ export function ledgerConformance(name: string, device: () => Device): void {
         expect(await scribe.ledger.head()).toMatchObject({ seq: 3, hash: prev });
       });
 
+      test('takes a mutation in that was rebuilt, as it takes one that was asked for', async () => {
+        const scribe = new Scribe(fresh().open());
+        const rebuilt = sampleMutation(1, { stage: 'committed', fence: 4, clearedAt: 7, rebuilt: true });
+        const { id, requestedAt: at, snapshots, evidence, attempt } = rebuilt;
+        const { node, intent, datasets, mode, ttlMs, waitMs, onExpiry, attached } = rebuilt;
+        const request = { node, intent, datasets, mode, ttlMs, waitMs, onExpiry, attached };
+        const facts = { snapshots, evidence, attempt, fence: 4, clearedAt: 7, stage: 'committed' } as const;
+        await scribe.append([{ type: 'rebuilt', at, mono: 0, mutation: id, request, ...facts }], [rebuilt]);
+        await scribe.request(sampleMutation(2));
+        expect(await scribe.ledger.find(id)).toEqual(rebuilt);
+        expect((await scribe.ledger.query({ limit: 5 })).map((one) => one.id)).toEqual([sampleId(2), id]);
+      });
+
       test('an empty ledger has no head, no records and the empty state', async () => {
         const ledger = fresh().open();
         expect(await ledger.head()).toBeUndefined();

@@ -33,8 +33,8 @@ export async function log(options: LogOptions): Promise<number> {
   return 0;
 }
 
-function logRow({ requestedAt, node, stage, mutation, intent }: MutationView): string[] {
-  return [when(requestedAt), node, stage, mutation, intent];
+function logRow({ requestedAt, node, stage, mutation, intent, rebuilt }: MutationView): string[] {
+  return [when(requestedAt), node, rebuilt ? `${stage} (rebuilt)` : stage, mutation, intent];
 }
 
 export function when(iso: string): string {
@@ -71,6 +71,7 @@ function describe(detail: MutationDetail): string {
     ['intent', oneLine(detail.intent)],
     ['node', detail.node],
     ['stage', detail.stage + (detail.pinned ? ' (pinned)' : '')],
+    ['record', detail.rebuilt ? 'rebuilt from the storage, after the ledger was lost' : undefined],
     ['reason', detail.reason && `${oneLine(detail.reason.message)} (${detail.reason.code})`],
     ['next', detail.reason && detail.stage === 'quarantined' ? oneLine(detail.reason.hint) : undefined],
     ['requested', detail.requestedAt],

@@ -61,6 +61,8 @@ export interface MutationRequest {
   readonly onExpiry: OnExpiry;
   /** True when the grant lives no longer than the caller's connection: `hauki guard`. */
   readonly attached: boolean;
+  /** With every dataset inside those named, all frozen at one moment. */
+  readonly recursive?: true;
   /** The caller's Idempotency-Key, and a digest of what it asked under it. */
   readonly key?: string;
   readonly keyDigest?: string;
@@ -91,6 +93,8 @@ export interface Mutation extends MutationRequest {
   readonly reason?: Refusal | undefined;
   readonly evidence: readonly Evidence[];
   readonly pinned: boolean;
+  /** Restored from what the storage told after the ledger was lost: not what was recorded when it happened. */
+  readonly rebuilt?: true;
 }
 
 export function isFinal(mutation: Pick<Mutation, 'stage'>): boolean {

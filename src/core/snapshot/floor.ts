@@ -22,10 +22,17 @@ export function floorsOf(traces: readonly Trace[]): { readonly fence: number; re
   for (const trace of traces) {
     if (isFence(trace.fence)) fence = Math.max(fence, trace.fence);
     if (!Number.isSafeInteger(trace.createdAt)) continue;
-    const inName = Math.min(namedAt(trace.name) ?? 0, trace.createdAt + AHEAD_MS_MAX);
-    named = Math.max(named, trace.createdAt, inName);
+    named = Math.max(named, trace.createdAt, timeOf(trace));
   }
   return { fence, namedAt: named };
+}
+
+/**
+ * When a mutation got its snapshots, in the order in which mutations got theirs: names never go backwards and know milliseconds,
+ * which is more than storages say of their clocks.
+ */
+export function timeOf({ name, createdAt }: Pick<Trace, 'name' | 'createdAt'>): number {
+  return Math.min(namedAt(name) ?? createdAt, createdAt + AHEAD_MS_MAX);
 }
 
 export function isFence(fence: number): boolean {

@@ -48,6 +48,11 @@ function pragma(database: Database, name: 'user_version' | 'application_id'): nu
   return Object.values(database.prepare<Record<string, number>>(`PRAGMA ${name}`).get() ?? {})[0] ?? 0;
 }
 
+/** Whether a mutation was ever put on record. */
+export function knowsMutations(database: Database): boolean {
+  return database.prepare('SELECT 1 FROM mutations LIMIT 1').get() !== undefined;
+}
+
 export function headRow(database: Database): Head | undefined {
   const row = database.prepare<Head>('SELECT seq, hash, signature FROM head').get();
   return row === undefined ? undefined : { seq: row.seq, hash: row.hash, signature: row.signature };
