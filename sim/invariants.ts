@@ -347,6 +347,11 @@ export class Invariants {
       this.violated(8, `${name} was discarded, though ${mutation} is ${stage ?? 'unknown'}.`);
   }
 
+  destroyBegins(name: string): void {
+    for (const { restsOn, name: evidence } of this.#mirror.condemned.values())
+      if (restsOn === name) this.violated(0, `${name} is to go before ${evidence}, which rests on it.`);
+  }
+
   destroys(id: MutationId, name: string): void {
     const mutation = this.#mirror.mutations.get(id);
     if (id === NOBODY || mutation === undefined)

@@ -15,6 +15,7 @@ export function comparable(state: State): string {
     mutations: Object.fromEntries(state.mutations),
     counters: state.counters,
     seals: Object.fromEntries(state.seals),
+    stuck: Object.fromEntries(state.stuck),
     findings: state.findings,
     condemned: Object.fromEntries(state.condemned),
   });

@@ -68,7 +68,7 @@ export class Operator implements Being {
         const candidates = this.#candidates(mutations);
         // Somebody sees what is about to go, and wants to keep it.
         if (candidates.length > 0 && random.chance(0.5)) this.#pinSoon(random.pick(candidates).target.mutation);
-        return { type: 'prune', candidates };
+        return { type: 'prune', candidates, insist: random.chance(0.5) };
       }
       case 8:
         return this.#destroy();
@@ -97,8 +97,9 @@ export class Operator implements Being {
   }
 
   #targets(): { readonly target: Target; readonly createdAt: number }[] {
-    return [...this.#world.pool.frozen.values()].map(({ kind, mutation, dataset, name, createdAt }) => {
-      return { target: { kind, mutation, dataset, driver: 'memory', name }, createdAt };
+    return [...this.#world.pool.frozen.values()].map(({ kind, mutation, dataset, name, restsOn, createdAt }) => {
+      const rests = restsOn === undefined ? {} : { restsOn };
+      return { target: { kind, mutation, dataset, driver: 'memory', name, ...rests }, createdAt };
     });
   }
 }

@@ -14,6 +14,8 @@ export interface Frozen {
   readonly intent: string;
   readonly createdAt: number;
   readonly fence: number;
+  /** Of evidence: the snapshot that cannot go before it. */
+  readonly restsOn?: string;
   /** How its mutation ended, as far as the storage was told. */
   outcome?: FinalStage;
   /** Undefined while it is being made: a crash in between leaves it so. */

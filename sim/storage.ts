@@ -107,6 +107,7 @@ export function fakeStorage(world: World, controller: Being): Storage {
       node: request.properties.node,
       intent: request.properties.intent,
       fence: request.properties.fence,
+      restsOn: name,
       createdAt: world.wallNow(),
       content: pool.contentOf(dataset),
     };
@@ -165,12 +166,16 @@ export function fakeStorage(world: World, controller: Being): Storage {
         'rollback_failed',
         () => rollback(request),
       ),
-    destroy: (stored) =>
-      call(`destroy ${stored.name}`, `destroy ${stored.name}`, 'snapshot_failed', async () => {
+    destroy: (stored) => {
+      invariants.destroyBegins(stored.name);
+      return call(`destroy ${stored.name}`, `destroy ${stored.name}`, 'snapshot_failed', async () => {
         invariants.destroys(stored.mutation, stored.name);
+        if ([...pool.frozen.values()].some(({ restsOn }) => restsOn === stored.name))
+          return err(refusal('snapshot_kept', `${stored.name} carries evidence.`));
         pool.frozen.delete(stored.name);
         return ok(undefined);
-      }),
+      });
+    },
     seal: (dataset, sealed) =>
       call(`${sealed ? 'seal' : 'unseal'} ${dataset}`, `seal ${dataset}`, 'seal_failed', async () => {
         if (sealed) pool.sealed.add(dataset);

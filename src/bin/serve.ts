@@ -76,9 +76,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     undo.unshift(() => rmSync(home.socket, { force: true }));
     const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);
 
-    const prune = setInterval(() => void controller.prune(false), PRUNE_MS);
+    const prune = setInterval(() => void controller.pruneByItself(), PRUNE_MS);
     undo.unshift(() => clearInterval(prune));
-    void controller.prune(false);
+    void controller.pruneByItself();
 
     const stopped = new Promise<void>((resolve) => {
       let ending = false;

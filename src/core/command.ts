@@ -53,7 +53,8 @@ export type CommandBody =
   | { readonly type: 'resolve'; readonly mutation: MutationId; readonly choice: 'commit' | 'rollback' }
   | { readonly type: 'pin'; readonly mutation: MutationId; readonly pinned: boolean }
   | { readonly type: 'seal'; readonly dataset: Dataset; readonly sealed: boolean }
-  | { readonly type: 'prune'; readonly candidates: readonly Candidate[] }
+  /** `insist`: a person asks, so what the storage refused lately is tried again. */
+  | { readonly type: 'prune'; readonly candidates: readonly Candidate[]; readonly insist?: boolean }
   | { readonly type: 'destroy'; readonly target: Target; readonly why: string }
   | { readonly type: 'snapshot_answered'; readonly mutation: MutationId; readonly answer: Answer<readonly Snapshot[]> }
   | { readonly type: 'withdraw_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }

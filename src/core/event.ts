@@ -97,4 +97,6 @@ export interface Target {
   readonly dataset: DatasetName;
   readonly driver: DriverName;
   readonly name: string;
+  /** Of evidence: the snapshot that cannot be destroyed before it. */
+  readonly restsOn?: string;
 }

@@ -2,6 +2,7 @@ import type { Refusal } from '../base/refusal.ts';
 import type { DatasetName } from './dataset.ts';
 import type { Event } from './event.ts';
 import { isFinal, type Mutation, type MutationId, type MutationRequest } from './mutation/mutation.ts';
+import { STUCK_MS } from './retention/retention.ts';
 import type { Seal, State } from './state.ts';
 
 /**
@@ -13,7 +14,7 @@ export function evolve(state: State, events: readonly Event[]): State {
   // One copy for the batch, not one an event: replaying a long ledger would be quadratic otherwise.
   const mutations = new Map(state.mutations);
   // These change rarely, and stay the same object when they do not: the ledger writes only what changed.
-  let { seals, condemned, findings } = state;
+  let { seals, condemned, stuck, findings } = state;
   let { fence, at, namedAt } = state.counters;
 
   for (const event of events) {
@@ -59,17 +60,28 @@ export function evolve(state: State, events: readonly Event[]): State {
         seals = withSeal(seals, event.dataset, refusedSeal(seals.get(event.dataset), event.reason));
         break;
       case 'destroy_started':
-        condemned = new Map(condemned).set(event.target.name, event.target);
+        condemned = own(condemned, state.condemned).set(event.target.name, event.target);
         break;
       case 'destroyed':
       case 'destroy_refused':
-        condemned = new Map([...condemned].filter(([name]) => name !== event.target.name));
+        condemned = withoutKey(own(condemned, state.condemned), event.target.name);
+        stuck = stuckAfter(own(stuck, state.stuck), event);
         break;
       default:
         change(mutations, event.mutation, event);
     }
   }
-  return { mutations, counters: { fence, at, namedAt }, seals, condemned, findings };
+  return { mutations, counters: { fence, at, namedAt }, seals, condemned, stuck, findings };
+}
+
+/** A copy to be changed, made once for the batch: thousands of things go at a time. */
+function own<K, V>(now: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): Map<K, V> {
+  return now === before ? new Map(before) : (now as Map<K, V>);
+}
+
+function withoutKey<K, V>(map: Map<K, V>, key: K): Map<K, V> {
+  map.delete(key);
+  return map;
 }
 
 /** The state without its final mutations: what the engine keeps in memory. */
@@ -193,6 +205,20 @@ function refusedSeal(seal: Seal | undefined, reason: Refusal): Seal | undefined 
 function withSeal(seals: State['seals'], dataset: DatasetName, seal: Seal | undefined): State['seals'] {
   const others = [...seals].filter(([name]) => name !== dataset);
   return new Map(seal === undefined ? others : [...others, [dataset, seal]]);
+}
+
+function stuckAfter(
+  stuck: Map<string, number>,
+  { type, target, at }: Extract<Event, { type: 'destroyed' | 'destroy_refused' }>,
+): Map<string, number> {
+  stuck.delete(target.name);
+  if (type === 'destroyed') return stuck;
+  // The oldest come first, so this looks at none that stays.
+  for (const [name, since] of stuck) {
+    if (at - since < STUCK_MS) break;
+    stuck.delete(name);
+  }
+  return stuck.set(target.name, at);
 }
 
 function without<K extends keyof Mutation>(mutation: Mutation, member: K): Omit<Mutation, K> {

@@ -45,7 +45,10 @@ export function pending(state: State): Effect[] {
     const dataset = { name, driver };
     effects.push({ ...claiming(sealSubject(dataset), []), kind: 'seal', dataset, sealed: wanted });
   }
+  const carrying = new Set([...state.condemned.values()].flatMap(({ restsOn }) => restsOn ?? []));
   for (const target of state.condemned.values()) {
+    // Not before the evidence that rests on it has gone, or has been refused to.
+    if (carrying.has(target.name)) continue;
     effects.push({ ...claiming(`destroy ${target.name}`, []), kind: 'destroy', target });
   }
   return effects;

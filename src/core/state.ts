@@ -14,6 +14,8 @@ export interface State {
   readonly seals: ReadonlyMap<DatasetName, Seal>;
   /** What is being destroyed, by its name on the storage. */
   readonly condemned: ReadonlyMap<string, Target>;
+  /** What the storage would not destroy, by its name there, and when it said so (wall clock, ms): of the last day. */
+  readonly stuck: ReadonlyMap<string, number>;
   readonly findings: Findings;
 }
 
@@ -45,5 +47,6 @@ export const EMPTY: State = {
   counters: { fence: 0, at: 0, namedAt: 0 },
   seals: new Map(),
   condemned: new Map(),
+  stuck: new Map(),
   findings: NOTHING_FOUND,
 };

@@ -5,6 +5,7 @@ import type { Dataset } from '../core/dataset.ts';
 import type { Target } from '../core/event.ts';
 import { inTheWayOf } from '../core/lock/lock.ts';
 import { holdsLocks, type Mode, type Mutation, type MutationId, type OnExpiry } from '../core/mutation/mutation.ts';
+import { exempt } from '../core/retention/pruning.ts';
 import { type Candidate, condemn, type Condemned } from '../core/retention/retention.ts';
 import type { Snapshot } from '../core/snapshot/snapshot.ts';
 import type { LedgerRecord, MutationQuery } from '../ports/ledger.ts';
@@ -43,6 +44,12 @@ export interface DatasetChanges extends Changes {
 export interface KeptState extends Stored {
   readonly stage: Mutation['stage'] | undefined;
   readonly pinned: boolean;
+}
+
+export interface Pruned {
+  readonly going: readonly Condemned[];
+  /** What it frees, where the storage can tell. */
+  readonly freesBytes?: number;
 }
 
 export const TTL_MS_DEFAULT = 10 * 60_000;
@@ -233,8 +240,9 @@ export class Controller {
   }
 
   /** All of hauki's own on the storage, oldest first. */
-  async kept(kind: Stored['kind']): Promise<KeptState[]> {
-    const stored = (await this.#options.storage.list()).filter((one) => one.kind === kind);
+  async kept(kind?: Stored['kind']): Promise<KeptState[]> {
+    const all = await this.#options.storage.list();
+    const stored = kind === undefined ? all : all.filter((one) => one.kind === kind);
     const kept = await Promise.all(
       stored.map(async (one) => {
         const mutation = await this.find(one.mutation);
@@ -244,13 +252,31 @@ export class Controller {
     return kept.toSorted((a, b) => a.createdAt - b.createdAt);
   }
 
-  /** What retention lets go of; with `dryRun` only says so. */
-  async prune(dryRun: boolean): Promise<Result<readonly Condemned[], Refusal>> {
-    const candidates = [...(await this.kept('snapshot')), ...(await this.kept('evidence'))].map(candidateOf);
-    const going = condemn(candidates, this.#options.policy.retention, this.#options.clock.now());
-    if (dryRun || going.length === 0) return ok(going);
-    const asked = await this.engine.submit({ type: 'prune', candidates });
-    return asked.ok ? ok(going) : asked;
+  /** What retention lets go of, as a person asks for it; with `dryRun` only says so. */
+  async prune(dryRun: boolean): Promise<Result<Pruned, Refusal>> {
+    const { candidates, going } = await this.#beyondRetention(true);
+    const freesBytes = await this.#options.storage.reclaimable(going.map(({ target }) => target));
+    const pruned = { going, ...(freesBytes === undefined ? {} : { freesBytes }) };
+    if (dryRun || going.length === 0) return ok(pruned);
+    const asked = await this.engine.submit({ type: 'prune', candidates, insist: true });
+    return asked.ok ? ok(pruned) : asked;
+  }
+
+  /** What retention lets go of by itself, again and again. Never rejects: what failed is tried the next time. */
+  async pruneByItself(): Promise<void> {
+    try {
+      const { candidates, going } = await this.#beyondRetention(false);
+      if (going.length > 0) await this.engine.submit({ type: 'prune', candidates });
+    } catch (error) {
+      this.#options.log.warn({ error: String(error) }, 'retention could not look at the storage');
+    }
+  }
+
+  async #beyondRetention(insist: boolean): Promise<{ candidates: readonly Candidate[]; going: readonly Condemned[] }> {
+    const candidates = (await this.kept()).map(candidateOf);
+    const at = this.#options.clock.now();
+    const except = exempt(this.engine.state, at, insist);
+    return { candidates, going: condemn(candidates, this.#options.policy.retention, at, except) };
   }
 
   /** Removes the evidence that the rollbacks of one mutation kept. */
@@ -336,8 +362,8 @@ export function reasonOf(mutation: Mutation, otherwise: Code = 'internal'): Refu
   return mutation.reason ?? refusal(otherwise, `Mutation ${mutation.id} is ${mutation.stage}.`);
 }
 
-function targetOf({ kind, mutation, dataset, driver, name }: Stored): Target {
-  return { kind, mutation, dataset, driver, name };
+function targetOf({ kind, mutation, dataset, driver, name, restsOn }: Stored): Target {
+  return { kind, mutation, dataset, driver, name, ...(restsOn === undefined ? {} : { restsOn }) };
 }
 
 function candidateOf(kept: KeptState): Candidate {

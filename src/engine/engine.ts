@@ -38,6 +38,8 @@ export interface EngineOptions extends EffectPorts {
 const INBOX_MAX = 8_192;
 /** Commands that share one durable append. */
 const BATCH_MAX = 256;
+/** Things destroyed at the same time: retention may let go of thousands at once, and nobody waits for them. */
+const DESTROYS_MAX = 64;
 const EFFECT_MS_MAX = 15 * 60_000;
 /** How long a stop waits for effects under way. */
 const STOP_MS_MAX = 10_000;
@@ -88,6 +90,7 @@ export class Engine {
   /** What effects under way claim; and the subjects of those that failed, and when they may be tried again. */
   readonly #busy = new Set<string>();
   readonly #retry = new Map<string, { readonly afterMono: number; readonly tries: number }>();
+  #destroying = 0;
   readonly #tending: Tending;
   #state: State = EMPTY;
   #turn: Promise<void> | undefined;
@@ -305,10 +308,15 @@ export class Engine {
     if (this.#stopping || !this.#started) return;
     this.#tending.turn(this.#state.mutations);
     const mono = this.#options.clock.mono();
+    let destroying = this.#destroying;
     for (const effect of pending(this.#state)) {
       if (effect.claims.some((claim) => this.#busy.has(claim))) continue;
       const retry = this.#retry.get(effect.subject);
       if (retry !== undefined && mono < retry.afterMono) continue;
+      if (effect.kind === 'destroy') {
+        if (destroying >= DESTROYS_MAX) continue;
+        destroying += 1;
+      }
       void this.#perform(effect);
     }
   }
@@ -317,6 +325,7 @@ export class Engine {
     const { clock, log } = this.#options;
     const limitMs = this.#options.effectMsMax ?? EFFECT_MS_MAX;
     for (const claim of effect.claims) this.#busy.add(claim);
+    if (effect.kind === 'destroy') this.#destroying += 1;
     const job = jobOf(effect, this.#options);
     const cancelLimit = clock.after(limitMs, () => {
       log.warn({ effect: effect.kind, subject: effect.subject }, 'an effect took too long: its outcome is unknown');
@@ -324,6 +333,7 @@ export class Engine {
     });
     const body = await job.perform();
     cancelLimit();
+    if (effect.kind === 'destroy') this.#destroying -= 1;
     this.#paceRetry(effect, body);
     this.#inbox.force({ body, answers: effect });
     this.#wake();

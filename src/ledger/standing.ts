@@ -4,7 +4,7 @@ import { EMPTY, type State } from '../core/state.ts';
 export type Standing = Omit<State, 'mutations'>;
 
 /** Its parts, each stored under its own name so that only what changed is written. */
-export const PARTS = ['counters', 'seals', 'condemned', 'findings'] as const;
+export const PARTS = ['counters', 'seals', 'condemned', 'stuck', 'findings'] as const;
 export type Part = (typeof PARTS)[number];
 
 export function writePart(standing: Standing, part: Part): string {
@@ -19,6 +19,7 @@ export function readStanding(text: (part: Part) => string | undefined): Standing
     counters: (parsed('counters') as Standing['counters'] | null) ?? EMPTY.counters,
     findings: (parsed('findings') as Standing['findings'] | null) ?? EMPTY.findings,
     seals: new Map(parsed('seals') as Entries<Standing['seals']> | null),
+    stuck: new Map(parsed('stuck') as Entries<Standing['stuck']> | null),
     condemned: new Map(parsed('condemned') as Entries<Standing['condemned']> | null),
   };
 }

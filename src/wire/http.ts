@@ -202,6 +202,7 @@ export const PruneView = z
   .object({
     dryRun: z.boolean(),
     going: z.array(z.object({ kind: z.string(), name: z.string(), mutation: z.string(), why: z.string() })),
+    freesBytes: z.number().optional().meta({ description: 'What it frees, where the storage can tell.' }),
   })
   .meta({ id: 'Prune' });
 

@@ -30,12 +30,15 @@ test(`${SEEDS} bad worlds keep every invariant`, { timeout: TIMEOUT_MS }, async 
 });
 
 test('in a fair world nobody is quarantined', async () => {
+  let committed = 0;
   for (let seed = 1; seed <= 10; seed += 1) {
     const report = await run(seed, { fair: true });
     expect(report.violation).toBeUndefined();
     expect(report.stages['quarantined'] ?? 0).toBe(0);
-    expect(report.stages['committed']).toBeGreaterThan(0);
+    committed += report.stages['committed'] ?? 0;
   }
+  // Short worlds see a change or two, and those may all have failed by themselves.
+  expect(committed).toBeGreaterThan(20);
 });
 
 describe('a planted bug is found:', () => {

@@ -56,6 +56,7 @@ export async function prune(options: PruneOptions): Promise<number> {
         view.going.map((one) => [one.kind, one.name, one.why]),
       ),
     );
+    if (view.freesBytes !== undefined) printText(`${view.dryRun ? 'would free' : 'frees'} ${size(view.freesBytes)}`);
   }
   return 0;
 }

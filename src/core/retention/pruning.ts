@@ -6,17 +6,26 @@ import { isFinal, type Mutation } from '../mutation/mutation.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { State } from '../state.ts';
 import type { Verdict } from '../verdict.ts';
-import { condemn } from './retention.ts';
+import { condemn, type Exempt, STUCK_MS } from './retention.ts';
 
 export function prune(state: State, command: Extract<Command, { type: 'prune' }>, policy: Policy): EventBody[] {
-  const { candidates, owners } = command;
+  const { candidates, owners, insist = false } = command;
   const current = candidates.map((candidate) => {
     const owner = owners === undefined ? candidate : owners.get(candidate.target.mutation);
-    return { ...candidate, stage: owner?.stage, pinned: owner?.pinned ?? false };
+    const open = state.mutations.has(candidate.target.mutation);
+    return { ...candidate, stage: open ? undefined : owner?.stage, pinned: owner?.pinned ?? false };
   });
-  return condemn(current, policy.retention, command.at)
-    .filter(({ target }) => !state.mutations.has(target.mutation) && !state.condemned.has(target.name))
-    .map(({ target, why }) => ({ type: 'destroy_started', target, why }));
+  return condemn(current, policy.retention, command.at, exempt(state, command.at, insist)).map(({ target, why }) => {
+    return { type: 'destroy_started', target, why };
+  });
+}
+
+/** @param insist tries again what the storage refused lately: a person may have mended the cause */
+export function exempt(state: State, at: number, insist: boolean): Exempt {
+  return {
+    going: (name) => state.condemned.has(name),
+    staying: (name) => !insist && at - (state.stuck.get(name) ?? -Infinity) < STUCK_MS,
+  };
 }
 
 export function destroy(state: State, command: Extract<Command, { type: 'destroy' }>): Verdict {

@@ -36,18 +36,49 @@ export interface Condemned {
   readonly why: string;
 }
 
+/** What the storage would not destroy is asked for again after this time, not with every look. */
+export const STUCK_MS = DAY_MS;
+
+/** What retention has to leave alone: what goes already, and what stays for now whatever the rules say. */
+export interface Exempt {
+  readonly going: (name: string) => boolean;
+  readonly staying: (name: string) => boolean;
+}
+
+const NONE: Exempt = { going: () => false, staying: () => false };
+
 /**
- * Which of the candidates go. Pinned ones, those of open mutations and those the ledger does not know always stay.
+ * Which of the candidates go. Pinned ones, those of open mutations and those the ledger does not know always stay; so does a
+ * snapshot on which evidence rests that stays.
  *
  * @param at wall clock, ms since the epoch
  */
-export function condemn(candidates: readonly Candidate[], policy: RetentionPolicy, at: number): Condemned[] {
+export function condemn(
+  candidates: readonly Candidate[],
+  policy: RetentionPolicy,
+  at: number,
+  { going, staying }: Exempt = NONE,
+): Condemned[] {
+  const condemned = beyond(candidates, policy, at).filter(({ target: { name } }) => !going(name) && !staying(name));
+  const leaving = new Set(condemned.map(({ target }) => target.name));
+  const needed = new Set(
+    candidates
+      .filter(({ target: { name } }) => !leaving.has(name) && !going(name))
+      .flatMap(({ target }) => target.restsOn ?? []),
+  );
+  return condemned.filter(({ target }) => !needed.has(target.name));
+}
+
+/** What is beyond the count or the age, each dataset, kind and rule on its own. */
+function beyond(candidates: readonly Candidate[], policy: RetentionPolicy, at: number): Condemned[] {
   const groups = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
     const rule = ruleOf(candidate);
     if (rule === undefined) continue;
     const key = `${rule}\n${candidate.target.kind}\n${candidate.target.dataset}`;
-    groups.set(key, [...(groups.get(key) ?? []), candidate]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [candidate]);
+    else group.push(candidate);
   }
   const condemned: Condemned[] = [];
   for (const group of groups.values()) {

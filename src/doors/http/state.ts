@@ -111,13 +111,14 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
       const dryRun = request.body.dryRun ?? false;
       const pruned = await controller.prune(dryRun);
       if (!pruned.ok) return sendRefusal(reply, pruned.error);
-      const going = pruned.value.map(({ target, why }) => ({
+      const { freesBytes } = pruned.value;
+      const going = pruned.value.going.map(({ target, why }) => ({
         kind: target.kind,
         name: target.name,
         mutation: target.mutation,
         why,
       }));
-      return reply.send({ dryRun, going });
+      return reply.send({ dryRun, going, ...(freesBytes === undefined ? {} : { freesBytes }) });
     },
   );
 

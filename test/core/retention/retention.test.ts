@@ -87,6 +87,82 @@ describe('what retention lets go of', () => {
   });
 });
 
+describe('evidence that rests on a snapshot', () => {
+  const OLD = 1_000 * DAY_MS;
+  const rests = { kind: 'evidence', name: '/a@FAIL_m', restsOn: '/a@PRE_m' } as const;
+
+  test.each([
+    ['goes with it', candidate('m', 'rolled_back', OLD, rests), ['/a@PRE_m', '/a@FAIL_m']],
+    ['keeps it, when it is younger', candidate('m', 'rolled_back', 1, rests), []],
+    ['keeps it, when it is pinned', candidate('m', 'rolled_back', OLD, rests, true), []],
+    ['keeps it, whatever it belongs to', candidate('other', undefined, OLD, rests), []],
+    [
+      'goes alone, when it rests on nothing',
+      candidate('m', 'rolled_back', OLD, { ...rests, restsOn: '/b@PRE_x' }),
+      ['/a@PRE_m', '/a@FAIL_m'],
+    ],
+  ])('%s', (_, evidence, expected) => {
+    const gone = condemn([candidate('m', 'rolled_back', OLD), evidence], KEEP, T0);
+    expect(gone.map(({ target }) => target.name)).toEqual(expected);
+  });
+
+  test('keeps it while the storage would not let it go', () => {
+    const both = [candidate('m', 'rolled_back', OLD), candidate('m', 'rolled_back', OLD, rests)];
+    const except = { going: () => false, staying: (name: string) => name === rests.name };
+    expect(condemn(both, KEEP, T0, except)).toEqual([]);
+  });
+
+  test('lets it follow when it is going already', () => {
+    const both = [candidate('m', 'rolled_back', OLD), candidate('m', 'rolled_back', OLD, rests)];
+    const except = { going: (name: string) => name === rests.name, staying: () => false };
+    expect(condemn(both, KEEP, T0, except).map(({ target }) => target.name)).toEqual(['/a@PRE_m']);
+  });
+
+  test.each([
+    ['has gone', { kind: 'done', value: undefined } as const],
+    ['was refused', { kind: 'refused', reason: TROUBLE } as const],
+  ])('goes first; the snapshot when that %s', (_, answer) => {
+    const story = new Story();
+    const [snapshot, evidence] = [candidate('m', 'rolled_back', OLD), candidate('m', 'rolled_back', OLD, rests)];
+    story.tell({ type: 'prune', candidates: [snapshot, evidence] });
+    const names = (): string[] => pending(story.state).map(({ subject }) => subject);
+    expect(names()).toEqual(['destroy /a@FAIL_m']);
+    story.tell({ type: 'destroy_answered', target: evidence.target, answer });
+    expect(names()).toEqual(['destroy /a@PRE_m']);
+  });
+});
+
+describe('what the storage would not destroy', () => {
+  const one = candidate('m', 'committed', 1_000 * DAY_MS);
+  const refused = (story: Story): string => {
+    story.tell({ type: 'prune', candidates: [one] });
+    return story.say({ type: 'destroy_answered', target: one.target, answer: { kind: 'refused', reason: TROUBLE } });
+  };
+
+  test('is tried again once a day, and at once when a person asks', () => {
+    const story = new Story();
+    expect(refused(story)).toBe('destroy_refused');
+    expect(story.pass(DAY_MS - 1).say({ type: 'prune', candidates: [one] })).toBe('-');
+    expect(story.say({ type: 'prune', candidates: [one], insist: true })).toBe('destroy_started');
+    story.tell({ type: 'destroy_answered', target: one.target, answer: { kind: 'refused', reason: TROUBLE } });
+    expect(story.pass(DAY_MS - 1).say({ type: 'prune', candidates: [one] })).toBe('-');
+    expect(story.pass(1).say({ type: 'prune', candidates: [one] })).toBe('destroy_started');
+  });
+
+  test('is remembered for a day, and not when it is gone', () => {
+    const story = new Story();
+    refused(story);
+    expect([...story.state.stuck.keys()]).toEqual([one.target.name]);
+    const other = candidate('other', 'committed', 1_000 * DAY_MS);
+    story.pass(DAY_MS).tell({ type: 'prune', candidates: [other] });
+    story.tell({ type: 'destroy_answered', target: other.target, answer: { kind: 'refused', reason: TROUBLE } });
+    expect([...story.state.stuck.keys()]).toEqual([other.target.name]);
+    story.tell({ type: 'destroy', target: other.target, why: 'asked for' });
+    story.tell({ type: 'destroy_answered', target: other.target, answer: { kind: 'done', value: undefined } });
+    expect(story.state.stuck.size).toBe(0);
+  });
+});
+
 describe('pruning', () => {
   const ended = (): { story: Story; candidate: Candidate } => {
     const story = standing(
