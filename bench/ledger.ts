@@ -121,7 +121,7 @@ async function large(home: string): Promise<Row[]> {
 }
 
 async function newestOverlap(ledger: Ledger): Promise<unknown> {
-  return ledger.newerOverlapping(idOf(MUTATIONS - 5_000), ['tank/state/crm-7']);
+  return ledger.newerOverlapping(idOf(MUTATIONS - 5_000), [{ name: 'tank/state/crm-7' }]);
 }
 
 async function perSecond(work: () => Promise<void>): Promise<number> {

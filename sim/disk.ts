@@ -1,5 +1,5 @@
-import { anyOverlap } from '../src/core/dataset.ts';
-import { datasetNames, isFinal, type Mutation } from '../src/core/mutation/mutation.ts';
+import { anyOverlapping } from '../src/core/dataset.ts';
+import { isFinal, type Mutation } from '../src/core/mutation/mutation.ts';
 import { recordOf } from '../src/ledger/chain.ts';
 import { readStanding } from '../src/ledger/standing.ts';
 import { subjectOf } from '../src/ledger/subject.ts';
@@ -63,7 +63,7 @@ export class Disk {
           const mutations = all();
           const place = mutations.findIndex((mutation) => mutation.id === id);
           if (place < 0) return [];
-          return mutations.slice(place + 1).filter((mutation) => anyOverlap(datasetNames(mutation), datasets));
+          return mutations.slice(place + 1).filter((mutation) => anyOverlapping(mutation.datasets, datasets));
         }),
       recordsOf: (id) =>
         read(() => {

@@ -2,7 +2,7 @@ import type { Refusal } from '../src/base/refusal.ts';
 import { canonicalJson } from '../src/base/canonical.ts';
 import type { Result } from '../src/base/result.ts';
 import type { CommandBody } from '../src/core/command.ts';
-import { anyOverlap, contains, type DatasetName } from '../src/core/dataset.ts';
+import { anyOverlapping, contains, type DatasetName } from '../src/core/dataset.ts';
 import type { Event } from '../src/core/event.ts';
 import { archive, evolve } from '../src/core/evolve.ts';
 import {
@@ -447,7 +447,7 @@ export class Invariants {
 }
 
 function overlapping(a: Mutation, b: Mutation): boolean {
-  return anyOverlap(datasetNames(a), datasetNames(b));
+  return anyOverlapping(a.datasets, b.datasets);
 }
 
 function describe(event: Event): string {

@@ -24,14 +24,31 @@ export function ancestorsOf(name: DatasetName): DatasetName[] {
 }
 
 /** Where a dataset is: its name, and its place in the file system where that is another. */
-export type Place = Pick<Dataset, 'name' | 'at'>;
+export interface Place {
+  readonly name: DatasetName;
+  readonly at?: string | undefined;
+}
 
 /**
  * True when the state of one is, or is part of, the state of the other. Names tell that of two paths and of two pool names; of a
  * path and a pool name only the places can tell: `tank/a` is mounted somewhere, and `/tank/a/sub` may lie in it.
  */
 export function overlapping(a: Place, b: Place): boolean {
-  return isPath(a.name) === isPath(b.name) ? overlap(a.name, b.name) : overlap(a.at ?? a.name, b.at ?? b.name);
+  return overlap(...comparable(a, b));
+}
+
+/** True when `inner` is `outer`, or part of it. */
+export function within(outer: Place, inner: Place): boolean {
+  const [one, other] = comparable(outer, inner);
+  return one === other || contains(one, other);
+}
+
+export function anyOverlapping(some: readonly Place[], others: readonly Place[]): boolean {
+  return some.some((a) => others.some((b) => overlapping(a, b)));
+}
+
+function comparable(a: Place, b: Place): [string, string] {
+  return isPath(a.name) === isPath(b.name) ? [a.name, b.name] : [a.at ?? a.name, b.at ?? b.name];
 }
 
 function isPath(name: DatasetName): boolean {
@@ -41,10 +58,6 @@ function isPath(name: DatasetName): boolean {
 /** True when one is the other or lies inside it. */
 export function overlap(a: DatasetName, b: DatasetName): boolean {
   return a === b || contains(a, b) || contains(b, a);
-}
-
-export function anyOverlap(some: readonly DatasetName[], others: readonly DatasetName[]): boolean {
-  return some.some((a) => others.some((b) => overlap(a, b)));
 }
 
 /** True when `inner` lies strictly inside `outer`. */

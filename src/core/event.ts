@@ -79,6 +79,8 @@ export type EventBody =
       readonly dataset: DatasetName;
       readonly driver: DriverName;
       readonly sealed: boolean;
+      /** See Dataset.at. */
+      readonly place?: string;
     }
   | { readonly type: 'sealed'; readonly dataset: DatasetName; readonly driver: DriverName }
   | { readonly type: 'unsealed'; readonly dataset: DatasetName }

@@ -45,13 +45,20 @@ export function evolve(state: State, events: readonly Event[]): State {
       case 'seal_started':
         seals = withSeal(seals, event.dataset, {
           driver: event.driver,
+          ...placeOf(event),
           wanted: event.sealed,
           settled: false,
           mayHold: mayHold(seals.get(event.dataset)),
         });
         break;
       case 'sealed':
-        seals = withSeal(seals, event.dataset, { driver: event.driver, wanted: true, settled: true, mayHold: true });
+        seals = withSeal(seals, event.dataset, {
+          driver: event.driver,
+          ...placeOf(seals.get(event.dataset)),
+          wanted: true,
+          settled: true,
+          mayHold: true,
+        });
         break;
       case 'unsealed':
         seals = withSeal(seals, event.dataset, undefined);
@@ -200,6 +207,10 @@ function mayHold(seal: Seal | undefined): boolean {
 /** What could not be sealed is not sealed. What could not be opened is to be sealed again: an earlier try may have opened it. */
 function refusedSeal(seal: Seal | undefined, reason: Refusal): Seal | undefined {
   return seal === undefined || seal.wanted ? undefined : { ...seal, wanted: true, settled: false, reason };
+}
+
+function placeOf(of: { readonly place?: string } | undefined): { readonly place?: string } {
+  return of?.place === undefined ? {} : { place: of.place };
 }
 
 function withSeal(seals: State['seals'], dataset: DatasetName, seal: Seal | undefined): State['seals'] {

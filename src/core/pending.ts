@@ -2,7 +2,7 @@ import type { Code } from '../base/codes.ts';
 import type { Dataset } from './dataset.ts';
 import type { Target } from './event.ts';
 import type { Mutation } from './mutation/mutation.ts';
-import { sealsNeededOpen, sealsOver, sealsToClose } from './seal/seal.ts';
+import { sealedDataset, sealsNeededOpen, sealsOver, sealsToClose } from './seal/seal.ts';
 import type { State } from './state.ts';
 
 /**
@@ -39,11 +39,12 @@ export function pending(state: State): Effect[] {
   }
   const unsettled = [...state.seals].filter(([, seal]) => !seal.settled);
   const open = unsettled.length === 0 ? new Set() : sealsNeededOpen(state, state.mutations.values());
-  for (const [name, { driver, wanted }] of unsettled) {
+  for (const unsettledSeal of unsettled) {
+    const dataset = sealedDataset(unsettledSeal);
+    const [name, { wanted: sealed }] = unsettledSeal;
     // Whoever holds the locks beneath closes the seal when it ends.
-    if (wanted && open.has(name)) continue;
-    const dataset = { name, driver };
-    effects.push({ ...claiming(sealSubject(dataset), []), kind: 'seal', dataset, sealed: wanted });
+    if (sealed && open.has(name)) continue;
+    effects.push({ ...claiming(sealSubject(dataset), []), kind: 'seal', dataset, sealed });
   }
   const carrying = new Set([...state.condemned.values()].flatMap(({ restsOn }) => restsOn ?? []));
   for (const target of state.condemned.values()) {

@@ -1,6 +1,8 @@
 import { refusal } from '../base/refusal.ts';
 import type { Command } from './command.ts';
 import type { EventBody } from './event.ts';
+import { sealedDataset } from './seal/seal.ts';
+import { sealStarted } from './seal/sealing.ts';
 import type { Policy } from './policy/policy.ts';
 import type { State } from './state.ts';
 
@@ -30,8 +32,8 @@ export function recover(state: State, command: Extract<Command, { type: 'start' 
       events.push({ type: 'holder_lost', mutation: mutation.id, untilMs: policy.reattachMs });
     }
   }
-  for (const [dataset, { driver, wanted }] of state.seals) {
-    if (wanted) events.push({ type: 'seal_started', dataset, driver, sealed: true });
+  for (const seal of state.seals) {
+    if (seal[1].wanted) events.push(sealStarted(sealedDataset(seal), true));
   }
   return events;
 }

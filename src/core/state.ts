@@ -35,6 +35,8 @@ export interface Counters {
  */
 export interface Seal {
   readonly driver: DriverName;
+  /** See Dataset.at. */
+  readonly place?: string;
   readonly wanted: boolean;
   readonly settled: boolean;
   /** Whether the storage said once that it holds, or never said what became of a try: then a refusal proves nothing. */

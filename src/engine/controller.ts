@@ -323,8 +323,7 @@ export class Controller {
 
   async #newer(mutation: Mutation): Promise<Mutation[]> {
     if (mutation.stage !== 'committed') return [];
-    const names = mutation.datasets.map((dataset) => dataset.name);
-    const newer = await this.#options.ledger.newerOverlapping(mutation.id, names);
+    const newer = await this.#options.ledger.newerOverlapping(mutation.id, mutation.datasets);
     return newer.filter((other) => other.stage === 'committed');
   }
 
@@ -333,7 +332,7 @@ export class Controller {
     const evidence = mutation.evidence.findLast((one) => one.dataset === snapshot.dataset);
     if (evidence !== undefined) return evidence;
     const stored = new Set((await this.#options.storage.list()).map((one) => one.name));
-    for (const other of await this.#options.ledger.newerOverlapping(mutation.id, [snapshot.dataset])) {
+    for (const other of await this.#options.ledger.newerOverlapping(mutation.id, [{ name: snapshot.dataset }])) {
       const next = other.snapshots.find((one) => one.dataset === snapshot.dataset && stored.has(one.name));
       if (next !== undefined && other.clearedAt !== undefined) return next;
     }

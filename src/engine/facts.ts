@@ -1,6 +1,6 @@
 import type { Command, CommandBody, Facts } from '../core/command.ts';
 import type { Event } from '../core/event.ts';
-import { datasetNames, type Mutation, type MutationId } from '../core/mutation/mutation.ts';
+import type { Mutation, MutationId } from '../core/mutation/mutation.ts';
 import type { State } from '../core/state.ts';
 import type { Ledger } from '../ports/ledger.ts';
 
@@ -25,7 +25,7 @@ export async function factsFor(
   if (body.type === 'rollback' && body.fence === undefined) {
     const mutation = state.mutations.get(body.mutation) ?? (await ledger.find(body.mutation));
     if (mutation?.stage !== 'committed') return {};
-    const newer = (await ledger.newerOverlapping(mutation.id, datasetNames(mutation))).map(now);
+    const newer = (await ledger.newerOverlapping(mutation.id, mutation.datasets)).map(now);
     return { newer, destroyed: await destroyedOf(mutation.id, events, ledger) };
   }
   if (body.type === 'pin') return { destroyed: await destroyedOf(body.mutation, events, ledger) };

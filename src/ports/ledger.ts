@@ -1,5 +1,5 @@
 import type { Event } from '../core/event.ts';
-import type { DatasetName } from '../core/dataset.ts';
+import type { Place } from '../core/dataset.ts';
 import type { Mutation, MutationId, Stage } from '../core/mutation/mutation.ts';
 import type { State } from '../core/state.ts';
 
@@ -52,8 +52,8 @@ export interface Ledger {
   /** Newest request first. */
   query(query: MutationQuery): Promise<readonly Mutation[]>;
 
-  /** Mutations requested after this one whose datasets overlap with its own, oldest first. */
-  newerOverlapping(mutation: MutationId, datasets: readonly DatasetName[]): Promise<readonly Mutation[]>;
+  /** Mutations requested after this one whose datasets overlap with these, by name or by place, oldest first. */
+  newerOverlapping(mutation: MutationId, datasets: readonly Place[]): Promise<readonly Mutation[]>;
 
   /** How many mutations ended how: `{ committed: 12, denied: 3, … }` */
   countByStage(): Promise<Readonly<Partial<Record<Stage, number>>>>;

@@ -112,7 +112,11 @@ export const EventsQuery = z.strictObject({
   follow: z.enum(['true', 'false']).optional().meta({ description: 'false: end after the events there are.' }),
 });
 
-const dataset = z.object({ name: z.string(), driver: z.string() });
+const dataset = z.object({
+  name: z.string(),
+  driver: z.string(),
+  at: z.string().optional().meta({ description: 'Where its files are, when the name does not say.' }),
+});
 export const MutationView = z
   .object({
     mutation: mutationId,

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 
-import { anyOverlap, type DatasetName } from '../../src/core/dataset.ts';
+import { anyOverlapping, type DatasetName } from '../../src/core/dataset.ts';
 import type { Event, Target } from '../../src/core/event.ts';
 import type { Mutation, Stage } from '../../src/core/mutation/mutation.ts';
 import { EMPTY } from '../../src/core/state.ts';
@@ -312,27 +312,34 @@ export function ledgerConformance(name: string, device: () => Device): void {
         await scribe.request(sampleMutation(1, onDatasets('a', 'b')), sampleMutation(2, onDatasets('a', 'b')));
         await scribe.request(sampleMutation(3, onDatasets('a/x', 'b/y', 'c')));
         const ids = async (n: number) =>
-          (await scribe.ledger.newerOverlapping(sampleId(n), ['a', 'b'])).map(({ id }) => id);
+          (await scribe.ledger.newerOverlapping(sampleId(n), [{ name: 'a' }, { name: 'b' }])).map(({ id }) => id);
         expect(await ids(1)).toEqual([sampleId(2), sampleId(3)]);
         expect(await ids(3)).toEqual([]);
         expect(await ids(99)).toEqual([]);
       });
 
-      test('agrees with `overlap` on any names', async () => {
+      test('agrees with `overlapping` on any names and places', async () => {
         const segment = fc.constantFrom('a', 'b', 'a0', 'a.', '%', '_', "'", 'ä', '🐟', '\n', '~');
         const dataset = fc
           .tuple(fc.boolean(), fc.array(segment, { minLength: 1, maxLength: 3 }))
           .map(([rooted, parts]) => (rooted ? '/' : '') + parts.join('/'));
         const names = fc.oneof({ weight: 9, arbitrary: dataset }, { weight: 1, arbitrary: fc.constant('/') });
-        const sets = fc.uniqueArray(names, { minLength: 1, maxLength: 2 });
+        const at = fc.option(
+          dataset.map((name) => `/${name.replace(/^\//, '')}`),
+          { nil: undefined },
+        );
+        const placed = fc.tuple(names, at).map(([name, place]) => {
+          return { name, driver: 'memory' as const, ...(place === undefined ? {} : { at: place }) };
+        });
+        const sets = fc.uniqueArray(placed, { minLength: 1, maxLength: 2, selector: ({ name }) => name });
         await fc.assert(
           fc.asyncProperty(fc.array(sets, { minLength: 2, maxLength: 12 }), async (drawn) => {
             const device = fresh();
             const scribe = new Scribe(device.open());
-            const mutations = drawn.map((set, n) => sampleMutation(n, onDatasets(...set)));
+            const mutations = drawn.map((set, n) => sampleMutation(n, { datasets: set }));
             await scribe.request(...mutations);
             const asked = drawn[0] ?? [];
-            const expected = mutations.filter((_, n) => n > 0 && anyOverlap(drawn[n] ?? [], asked));
+            const expected = mutations.filter((_, n) => n > 0 && anyOverlapping(drawn[n] ?? [], asked));
             expect(await scribe.ledger.newerOverlapping(sampleId(0), asked)).toEqual(expected);
             await scribe.ledger.close();
             device.destroy();
@@ -402,6 +409,6 @@ async function newerThan(
   await scribe.request(sampleMutation(1, onDatasets(first)));
   let n = 2;
   for (const other of others) await scribe.end(sampleMutation(n++, onDatasets(other)));
-  const newer = await scribe.ledger.newerOverlapping(sampleId(1), [first]);
+  const newer = await scribe.ledger.newerOverlapping(sampleId(1), [{ name: first }]);
   return newer.map(({ datasets }) => datasets[0]?.name ?? '');
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import type { CommandBody, Facts } from '../../src/core/command.ts';
-import { anyOverlap } from '../../src/core/dataset.ts';
+import { anyOverlapping } from '../../src/core/dataset.ts';
 import type { Event, Target } from '../../src/core/event.ts';
 import { archive, evolve } from '../../src/core/evolve.ts';
 import { datasetNames, holdsLocks, isFinal, type Mutation } from '../../src/core/mutation/mutation.ts';
@@ -198,9 +198,9 @@ function always(check: (run: Run, events: readonly Event[], before: ReadonlyMap<
 
 test('at most one holder of anything', () => {
   always(({ story }) => {
-    const holders = [...story.state.mutations.values()].filter(holdsLocks).map(datasetNames);
+    const holders = [...story.state.mutations.values()].filter(holdsLocks).map(({ datasets }) => datasets);
     for (const [index, one] of holders.entries()) {
-      for (const other of holders.slice(index + 1)) expect(anyOverlap(one, other)).toBe(false);
+      for (const other of holders.slice(index + 1)) expect(anyOverlapping(one, other)).toBe(false);
     }
   });
 });

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import parseArgsStringToArgv from 'string-argv';
 import { parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
-import { anyOverlap } from '../../core/dataset.ts';
+import { anyOverlapping } from '../../core/dataset.ts';
 import { intentRefusal, nodeRefusal } from '../../core/policy/policy.ts';
 import { type Ended, runForeground } from '../../node/foreground.ts';
 import { Lease } from '../../node/lease.ts';
@@ -91,9 +91,10 @@ async function refuseWithin(ask: MutationAsk, { client }: Connection): Promise<v
   const outer = process.env[MUTATION_VARIABLE];
   if (outer === undefined) return;
   const view = await client.show(outer).catch(() => undefined);
-  const held = view?.datasets.map((dataset) => dataset.name) ?? [];
-  if (view?.stage !== 'cleared' || !anyOverlap(held, ask.datasets)) return;
-  const message = `This runs under mutation ${outer} already, which holds ${held.join(', ')}.`;
+  const wanted = ask.datasets.map((name) => ({ name }));
+  if (view?.stage !== 'cleared' || !anyOverlapping(view.datasets, wanted)) return;
+  const held = view.datasets.map(({ name }) => name).join(', ');
+  const message = `This runs under mutation ${outer} already, which holds ${held}.`;
   throw new RefusedError(
     refusal('dataset_busy', message, 'Change it directly: it is guarded, and undone if the outer guard fails.'),
   );

@@ -1,4 +1,4 @@
-import { anyOverlap } from '../dataset.ts';
+import { anyOverlapping, type Place } from '../dataset.ts';
 import { datasetNames, holdsLocks, type Mutation } from '../mutation/mutation.ts';
 
 /**
@@ -13,12 +13,12 @@ import { datasetNames, holdsLocks, type Mutation } from '../mutation/mutation.ts
  */
 export function whoseTurn(open: Iterable<Mutation>): Mutation[] {
   const all = [...open];
-  const taken = all.filter(holdsLocks).map(datasetNames);
+  const taken: (readonly Place[])[] = all.filter(holdsLocks).map(({ datasets }) => datasets);
   const turn: Mutation[] = [];
   for (const mutation of all) {
     if (mutation.stage !== 'queued') continue;
-    const wanted = datasetNames(mutation);
-    if (!taken.some((others) => anyOverlap(others, wanted))) turn.push(mutation);
+    const wanted = mutation.datasets;
+    if (!taken.some((others) => anyOverlapping(others, wanted))) turn.push(mutation);
     taken.push(wanted);
   }
   return turn;
@@ -26,12 +26,14 @@ export function whoseTurn(open: Iterable<Mutation>): Mutation[] {
 
 /** Those who stand before a mutation: holders it overlaps with, and earlier ones in the queue. */
 export function inTheWayOf(mutation: Mutation, open: Iterable<Mutation>): Mutation[] {
-  const wanted = datasetNames(mutation);
   const before: Mutation[] = [];
   let later = false;
   for (const other of open) {
     if (other.id === mutation.id) later = true;
-    else if ((holdsLocks(other) || (other.stage === 'queued' && !later)) && anyOverlap(datasetNames(other), wanted)) {
+    else if (
+      (holdsLocks(other) || (other.stage === 'queued' && !later)) &&
+      anyOverlapping(other.datasets, mutation.datasets)
+    ) {
       before.push(other);
     }
   }
@@ -39,9 +41,9 @@ export function inTheWayOf(mutation: Mutation, open: Iterable<Mutation>): Mutati
 }
 
 /** Holders of locks on a set of datasets, but for one mutation. */
-export function holdersOf(datasets: readonly string[], open: Iterable<Mutation>, except?: string): Mutation[] {
+export function holdersOf(datasets: readonly Place[], open: Iterable<Mutation>, except?: string): Mutation[] {
   return [...open].filter(
-    (other) => other.id !== except && holdsLocks(other) && anyOverlap(datasetNames(other), datasets),
+    (other) => other.id !== except && holdsLocks(other) && anyOverlapping(other.datasets, datasets),
   );
 }
 

@@ -9,7 +9,7 @@ import { goneOf } from '../retention/pruning.ts';
 import { sealsToClose } from '../seal/seal.ts';
 import type { State } from '../state.ts';
 import type { Verdict } from '../verdict.ts';
-import { datasetNames, type Mutation } from './mutation.ts';
+import type { Mutation } from './mutation.ts';
 
 export function commit(state: State, mutation: Mutation, fence: number): Verdict {
   // Asked again by a holder that lost the answer: the answer is the same.
@@ -52,7 +52,7 @@ export function rollback(state: State, mutation: Mutation, command: Extract<Comm
 
 /** A committed mutation can be undone only while it is the newest of its datasets: anything newer would go with it. */
 function undo(state: State, mutation: Mutation, facts: Facts, begin: () => Verdict): Verdict {
-  const holders = holdersOf(datasetNames(mutation), state.mutations.values(), mutation.id);
+  const holders = holdersOf(mutation.datasets, state.mutations.values(), mutation.id);
   if (holders.length > 0) {
     return err(
       refusal('dataset_busy', `Cannot roll back while ${describeHolders(holders)}.`, undefined, {

@@ -1,6 +1,6 @@
 import { formatDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
-import { contains, overlap } from '../dataset.ts';
+import { overlapping, within } from '../dataset.ts';
 import type { MutationRequest } from '../mutation/mutation.ts';
 import { DEFAULT_RETENTION, type RetentionPolicy } from '../retention/retention.ts';
 
@@ -72,25 +72,27 @@ export function nodeRefusal(node: string): Refusal | undefined {
 }
 
 function datasetsRefusal(request: MutationRequest, policy: Policy): Refusal | undefined {
-  const names = request.datasets.map((dataset) => dataset.name);
-  if (names.length === 0) return refusal('datasets_invalid', 'No dataset is named.');
-  if (names.length > policy.datasetsMax) {
-    return refusal('datasets_invalid', `${names.length} datasets are named; ${policy.datasetsMax} are allowed.`);
+  const { datasets } = request;
+  if (datasets.length === 0) return refusal('datasets_invalid', 'No dataset is named.');
+  if (datasets.length > policy.datasetsMax) {
+    return refusal('datasets_invalid', `${datasets.length} datasets are named; ${policy.datasetsMax} are allowed.`);
   }
-  for (const [index, name] of names.entries()) {
-    const other = names.slice(index + 1).find((candidate) => overlap(name, candidate));
+  for (const [index, dataset] of datasets.entries()) {
+    const other = datasets.slice(index + 1).find((candidate) => overlapping(dataset, candidate));
     if (other !== undefined) {
       return refusal(
         'datasets_invalid',
-        name === other ? `${name} is named twice.` : `${name} and ${other} lie one inside the other.`,
+        dataset.name === other.name
+          ? `${dataset.name} is named twice.`
+          : `${dataset.name} and ${other.name} lie one inside the other.`,
       );
     }
   }
   const allowed = policy.nodes[request.node]?.datasets;
-  const outside = allowed && names.find((name) => !allowed.some((root) => root === name || contains(root, name)));
+  const outside = allowed && datasets.find((dataset) => !allowed.some((root) => within({ name: root }, dataset)));
   return outside === undefined
     ? undefined
-    : refusal('policy_denied', `Node ${request.node} may not change ${outside}.`);
+    : refusal('policy_denied', `Node ${request.node} may not change ${outside.name}.`);
 }
 
 function durationRefusal(request: MutationRequest, policy: Policy): Refusal | undefined {

@@ -1,19 +1,20 @@
-import { contains, type Dataset, type DatasetName } from '../dataset.ts';
-import { datasetNames, holdsLocks, type Mutation } from '../mutation/mutation.ts';
-import type { State } from '../state.ts';
+import { type Dataset, type DatasetName, within } from '../dataset.ts';
+import { holdsLocks, type Mutation } from '../mutation/mutation.ts';
+import type { Seal, State } from '../state.ts';
 
 /**
  * The seals that must be lifted for a mutation to write: on its datasets and on what contains them. Also those that nobody wants
  * any more while the storage has not yet opened them.
  */
 export function sealsOver(state: State, mutation: Mutation): Dataset[] {
-  const names = datasetNames(mutation);
   return [...state.seals]
-    .filter(
-      ([sealed, seal]) =>
-        (seal.wanted || !seal.settled) && names.some((name) => name === sealed || contains(sealed, name)),
-    )
-    .map(([name, seal]) => ({ name, driver: seal.driver }));
+    .filter(([, seal]) => seal.wanted || !seal.settled)
+    .map(sealedDataset)
+    .filter((sealed) => mutation.datasets.some((dataset) => within(sealed, dataset)));
+}
+
+export function sealedDataset([name, { driver, place }]: readonly [DatasetName, Seal]): Dataset {
+  return { name, driver, ...(place === undefined ? {} : { at: place }) };
 }
 
 /** The seals to close when a mutation ends: those it lifted, unless another mutation still needs one of them open. */

@@ -1,6 +1,7 @@
 import { err, ok } from '../../base/result.ts';
 import { refusal } from '../../base/refusal.ts';
 import type { Command } from '../command.ts';
+import type { Dataset } from '../dataset.ts';
 import type { EventBody } from '../event.ts';
 import { describeHolders, holdersOf } from '../lock/lock.ts';
 import type { State } from '../state.ts';
@@ -10,10 +11,14 @@ export function seal(state: State, command: Extract<Command, { type: 'seal' }>):
   const { dataset, sealed } = command;
   const current = state.seals.get(dataset.name);
   if ((current?.wanted ?? false) === sealed && (current?.settled ?? true)) return ok([]);
-  const holders = holdersOf([dataset.name], state.mutations.values());
+  const holders = holdersOf([dataset], state.mutations.values());
   if (holders.length > 0)
     return err(refusal('dataset_busy', `Cannot change the seal while ${describeHolders(holders)}.`));
-  return ok([{ type: 'seal_started', dataset: dataset.name, driver: dataset.driver, sealed }]);
+  return ok([sealStarted(dataset, sealed)]);
+}
+
+export function sealStarted({ name, driver, at }: Dataset, sealed: boolean): EventBody {
+  return { type: 'seal_started', dataset: name, driver, sealed, ...(at === undefined ? {} : { place: at }) };
 }
 
 /** Whatever brings no event leaves the seal unsettled, and it is tried again. */
@@ -29,8 +34,7 @@ export function sealAnswered(state: State, command: Extract<Command, { type: 'se
   // Where nothing can be sealed nothing is: so a seal that came there by a mistake can be taken off the record.
   if (!sealed && answer.reason.code === 'seal_unsupported') return [{ type: 'unsealed', dataset: name }];
   // Tried again, and it is on record that the last try may have come true.
-  if (answer.kind === 'unknown')
-    return current.mayHold ? [] : [{ type: 'seal_started', dataset: name, driver, sealed }];
+  if (answer.kind === 'unknown') return current.mayHold ? [] : [sealStarted(command.dataset, sealed)];
   // A seal that may hold is not given up because the storage had a bad moment.
   return sealed && current.mayHold ? [] : [{ type: 'seal_refused', dataset: name, reason: answer.reason }];
 }

@@ -1,5 +1,5 @@
-import { anyOverlap } from '../../core/dataset.ts';
-import { datasetNames, isFinal, type Mutation, type MutationId } from '../../core/mutation/mutation.ts';
+import { anyOverlapping } from '../../core/dataset.ts';
+import { isFinal, type Mutation, type MutationId } from '../../core/mutation/mutation.ts';
 import type { Ledger, LedgerRecord, MutationQuery } from '../../ports/ledger.ts';
 import { GENESIS, link, recordOf, type StoredRecord } from '../chain.ts';
 import type { Signer } from '../signing.ts';
@@ -78,7 +78,7 @@ export function memoryLedger(disk: MemoryDisk = emptyDisk(), signer?: Signer): L
     async newerOverlapping(id, datasets) {
       if (!opened().mutations.has(id)) return [];
       const newer = all().slice(placeOf(id, disk) + 1);
-      return newer.filter((mutation) => anyOverlap(datasetNames(mutation), datasets));
+      return newer.filter((mutation) => anyOverlapping(mutation.datasets, datasets));
     },
     async countByStage() {
       const counts: Partial<Record<Mutation['stage'], number>> = {};

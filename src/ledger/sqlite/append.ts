@@ -1,7 +1,8 @@
 import type { Event } from '../../core/event.ts';
-import { datasetNames, isFinal, type Mutation } from '../../core/mutation/mutation.ts';
+import { isFinal, type Mutation } from '../../core/mutation/mutation.ts';
 import type { State } from '../../core/state.ts';
 import type { Head, LedgerRecord } from '../../ports/ledger.ts';
+import { namesOf } from './names.ts';
 import { GENESIS, link } from '../chain.ts';
 import type { Signer } from '../signing.ts';
 import { type Part, PARTS, type Standing, writePart } from '../standing.ts';
@@ -75,7 +76,7 @@ export class Appender {
       )
       .run(seq, id, node, stage, requestedAt, key ?? null, isFinal(mutation) ? 1 : 0, JSON.stringify(mutation));
     const insertDataset = this.#database.prepare('INSERT INTO mutation_datasets (dataset, mutation_seq) VALUES (?, ?)');
-    for (const dataset of new Set(datasetNames(mutation))) insertDataset.run(dataset, seq);
+    for (const dataset of new Set(mutation.datasets.flatMap(namesOf))) insertDataset.run(dataset, seq);
   }
 
   #putPart(state: State, part: Part): void {

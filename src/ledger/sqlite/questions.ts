@@ -1,10 +1,11 @@
-import { ancestorsOf, type DatasetName } from '../../core/dataset.ts';
+import { ancestorsOf, anyOverlapping, type Place } from '../../core/dataset.ts';
 import type { Mutation, MutationId, Stage } from '../../core/mutation/mutation.ts';
 import type { State } from '../../core/state.ts';
 import type { LedgerRecord, MutationQuery } from '../../ports/ledger.ts';
 import { recordOf, type StoredRecord } from '../chain.ts';
 import { type Part, readStanding } from '../standing.ts';
 import type { Database, Value } from './database.ts';
+import { namesOf } from './names.ts';
 
 interface Doc {
   readonly doc: string;
@@ -59,7 +60,7 @@ export function queryMutations(database: Database, query: MutationQuery): Mutati
     .map(mutationOf);
 }
 
-export function newerOverlapping(database: Database, id: MutationId, datasets: readonly DatasetName[]): Mutation[] {
+export function newerOverlapping(database: Database, id: MutationId, datasets: readonly Place[]): Mutation[] {
   const after = seqOf(database, id);
   if (after === undefined) return [];
   const onDataset = database.prepare<Seq>(
@@ -70,7 +71,7 @@ export function newerOverlapping(database: Database, id: MutationId, datasets: r
     'SELECT mutation_seq AS seq FROM mutation_datasets WHERE dataset > ? AND dataset < ? AND mutation_seq > ?',
   );
   const newer = new Set<number>();
-  for (const dataset of datasets) {
+  for (const dataset of new Set(datasets.flatMap(namesOf))) {
     const stem = dataset.endsWith('/') ? dataset.slice(0, -1) : dataset;
     const rows = [
       ...[dataset, ...ancestorsOf(dataset)].flatMap((name) => onDataset.all(name, after)),
@@ -79,7 +80,9 @@ export function newerOverlapping(database: Database, id: MutationId, datasets: r
     for (const { seq } of rows) newer.add(seq);
   }
   const doc = database.prepare<Doc>('SELECT doc FROM mutations WHERE seq = ?');
-  return [...newer].toSorted((a, b) => a - b).flatMap((seq) => optional(doc.get(seq)) ?? []);
+  const found = [...newer].toSorted((a, b) => a - b).flatMap((seq) => optional(doc.get(seq)) ?? []);
+  // Two pool datasets may be mounted one inside the other: what was found by place is judged by the rule.
+  return found.filter((mutation) => anyOverlapping(mutation.datasets, datasets));
 }
 
 export function countByStage(database: Database): Partial<Record<Stage, number>> {

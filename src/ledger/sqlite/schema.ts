@@ -10,7 +10,8 @@ export const SCHEMA_VERSION = 1;
  * needed to prove that the chain was rewritten, but it tells from where on.
  *
  * All other tables follow from the records and exist so that questions are answered without reading them all. `mutations.seq` is
- * the seq of the mutation's "requested" (or "rebuilt") record: the order in which they were asked for. Every index ends in the seq (SQLite appends the
+ * the seq of the mutation's "requested" (or "rebuilt") record: the order in which they were asked for. `mutation_datasets` has the
+ * places of datasets besides their names. Every index ends in the seq (SQLite appends the
  * rowid), so each filter of the log is answered newest first without sorting.
  */
 export const SCHEMA = `

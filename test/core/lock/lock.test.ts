@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { ancestorsOf, anyOverlap, contains, overlap } from '../../../src/core/dataset.ts';
+import { ancestorsOf, anyOverlapping, contains, overlap, overlapping, within } from '../../../src/core/dataset.ts';
 import { describeHolders, holdersOf, inTheWayOf, whoseTurn } from '../../../src/core/lock/lock.ts';
 import { standing, Story, TROUBLE } from '../story.ts';
 
@@ -18,7 +18,23 @@ describe('datasets', () => {
     ['/srv/', '/srv/site', true],
   ])('%s and %s overlap: %s', (a, b, expected) => {
     expect(overlap(a, b)).toBe(expected);
-    expect(anyOverlap(['elsewhere', a], [b])).toBe(expected);
+    expect(anyOverlapping([{ name: 'elsewhere' }, { name: a }], [{ name: b }])).toBe(expected);
+  });
+
+  const pool = { name: 'tank/a', at: '/srv/a' };
+  test.each([
+    ['a pool dataset and a directory in it', pool, { name: '/srv/a/sub' }, true],
+    ['a pool dataset and the directory it is', pool, { name: '/srv/a' }, true],
+    ['a pool dataset and a directory around it', pool, { name: '/srv' }, true],
+    ['a pool dataset and a directory beside it', pool, { name: '/srv/ab' }, false],
+    ['a pool dataset that is mounted nowhere, and a directory', { name: 'tank/a' }, { name: '/tank/a' }, false],
+    // Their states do not contain each other, though the paths do.
+    ['two pool datasets, one mounted in the other', pool, { name: 'tank/b', at: '/srv/a/b' }, false],
+    ['two pool datasets, one named in the other', pool, { name: 'tank/a/b', at: '/elsewhere' }, true],
+  ])('%s', (_, a, b, expected) => {
+    expect(overlapping(a, b)).toBe(expected);
+    expect(overlapping(b, a)).toBe(expected);
+    expect(within(a, b) || within(b, a)).toBe(expected);
   });
 
   test.each([
@@ -157,11 +173,11 @@ describe('questions about locks', () => {
   test('holders for people', () => {
     const story = new Story().ask(['/a'], {}, 'm1').ask(['/b'], {}, 'm2');
     const open = [...story.state.mutations.values()];
-    expect(describeHolders(holdersOf(['/'], open))).toBe(
+    expect(describeHolders(holdersOf([{ name: '/' }], open))).toBe(
       '/a, held by mutation m1 of hauki-crm (snapshotting) and 1 more',
     );
     expect(describeHolders([])).toBe('nothing');
-    expect(holdersOf(['/a'], open, 'm1')).toEqual([]);
+    expect(holdersOf([{ name: '/a' }], open, 'm1')).toEqual([]);
   });
 
   test('a failed snapshot gives the locks to the next, once its rest is removed', () => {

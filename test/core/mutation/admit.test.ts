@@ -68,9 +68,30 @@ describe('a request', () => {
     story.cleared('m1').commit('m1');
     expect(story.ask(['/b'], {}, 'later').stage('later')).toBe('snapshotting');
   });
+
+  test('is denied when one dataset lies in another by its place', () => {
+    const datasets = [
+      { name: 'tank/a', driver: 'zfs', at: '/srv/a' },
+      { name: '/srv/a/sub', driver: 'directory' },
+    ] as const;
+    expect(new Story().ask([], { datasets }).get().reason?.code).toBe('datasets_invalid');
+  });
+
+  test('waits for a dataset that contains it by place', () => {
+    const story = new Story();
+    story.ask([], { datasets: [{ name: 'tank/a', driver: 'zfs', at: '/srv/a' }] }, 'holder').ask(['/srv/a/sub']);
+    expect(story.stage()).toBe('queued');
+  });
 });
 
 describe('policy of a node', () => {
+  test('goes by place where names cannot tell', () => {
+    const story = new Story({ nodes: { 'hauki-crm': { datasets: ['/srv/crm'] } } });
+    const at = (place: string) => ({ datasets: [{ name: 'tank/crm', driver: 'zfs', at: place }] }) as const;
+    expect(story.ask([], at('/srv/crm/db'), 'm1').stage('m1')).toBe('snapshotting');
+    expect(story.ask([], at('/srv/other'), 'm2').get('m2').reason?.code).toBe('policy_denied');
+  });
+
   const policy = { nodes: { crm: { datasets: ['/srv/crm'], ttlMsMax: 5_000 } } };
   test.each([
     ['/srv/crm', 1_000, undefined],

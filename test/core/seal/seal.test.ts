@@ -28,6 +28,31 @@ function effectOf(story: Story, subject: string): Effect | undefined {
   return pending(story.state).find((effect) => effect.subject === subject);
 }
 
+describe('a sealed pool dataset', () => {
+  const pool = { name: 'tank/a', driver: 'zfs', at: '/srv/a' } as const;
+  const under = { datasets: [{ name: '/srv/a/sub', driver: 'directory' }] } as const;
+
+  test('is opened for a directory in it, and closed again, where it is', () => {
+    const story = new Story();
+    story.tell({ type: 'seal', dataset: pool, sealed: true });
+    expect(pending(story.state)).toMatchObject([{ dataset: pool }]);
+    const done = { kind: 'done', value: undefined } as const;
+    story.tell({ type: 'seal_answered', dataset: pool, sealed: true, answer: done });
+    story.ask([], under);
+    expect(effectOf(story, 'm')).toMatchObject({ kind: 'snapshot', lift: [pool] });
+    expect(story.say({ type: 'seal', dataset: pool, sealed: false })).toBe('! dataset_busy');
+    story.cleared().commit();
+    expect(effectOf(story, 'm')).toMatchObject({ kind: 'commit', close: [pool] });
+  });
+
+  test('is where it was after a restart', () => {
+    const story = new Story();
+    story.tell({ type: 'seal', dataset: pool, sealed: true });
+    story.tell(START);
+    expect(effectOf(story, 'seal tank/a')).toMatchObject({ dataset: pool });
+  });
+});
+
 describe('sealing', () => {
   test('is settled by the storage', () => {
     const story = new Story();
