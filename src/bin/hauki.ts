@@ -112,6 +112,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
       .option('--intent <text>', 'what you are about to change, and why (1 to 512 characters)')
       .option('--path <dir>', 'a directory to guard; can be given again', collect)
       .option('--dataset <name>', 'a dataset to guard; can be given again', collect)
+      .option('--recursive', 'with every dataset inside those named, all of one moment (ZFS)')
       .option('--node <name>', 'who asks (default: the host name)')
       .option('--ttl <duration>', 'length of the lease, renewed while the command runs (default: 10m)')
       .option('--wait <duration>', 'how long to wait for the locks (default: 30s)')

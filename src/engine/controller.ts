@@ -23,6 +23,8 @@ export interface Ask {
   readonly waitMs?: number;
   readonly onExpiry?: OnExpiry;
   readonly attached?: boolean;
+  /** With every dataset inside. */
+  readonly recursive?: boolean;
   readonly key?: string;
   readonly keyDigest?: string;
 }
@@ -92,6 +94,7 @@ export class Controller {
           waitMs: ask.waitMs ?? WAIT_MS_DEFAULT,
           onExpiry: ask.onExpiry ?? 'rollback',
           attached: ask.attached ?? false,
+          ...(ask.recursive ? { recursive: true } : {}),
           ...(ask.key === undefined ? {} : { key: ask.key }),
           ...(ask.keyDigest === undefined ? {} : { keyDigest: ask.keyDigest }),
         },

@@ -137,7 +137,12 @@ async function snapshot(
   storage: Storage,
 ): Promise<Result<readonly Snapshot[], Refusal>> {
   const snapshots = mutation.snapshots.map(({ dataset, name }) => ({ dataset, name }));
-  const taken = await storage.snapshot({ mutation: mutation.id, snapshots, properties: propertiesOf(mutation) });
+  const taken = await storage.snapshot({
+    mutation: mutation.id,
+    snapshots,
+    ...(mutation.recursive ? { recursive: true } : {}),
+    properties: propertiesOf(mutation),
+  });
   if (!taken.ok) return taken;
   const lifted = await setSeals(lift, false, storage);
   return lifted.ok ? taken : lifted;

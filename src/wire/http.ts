@@ -81,6 +81,10 @@ export const MutationAsk = z
     ttl: duration.optional().meta({ description: 'Length of the lease; 10m.' }),
     wait: duration.optional().meta({ description: 'How long to wait for the locks; 30s.' }),
     onExpiry: z.enum(['rollback', 'quarantine']).optional(),
+    recursive: z
+      .boolean()
+      .optional()
+      .meta({ description: 'With every dataset inside those named, all of one moment (ZFS).' }),
     attach: z.boolean().optional().meta({
       description:
         'Answer as a stream of JSON lines that stays open. The clearance lives no longer than the connection: when it closes, the change is undone.',
@@ -131,6 +135,7 @@ export const MutationView = z
     endedAt: time.optional(),
     fence: z.int().optional(),
     onExpiry: z.enum(['rollback', 'quarantine']),
+    recursive: z.boolean().optional(),
     snapshots: z.array(
       z.object({
         name: z.string(),

@@ -62,6 +62,7 @@ export function mutationView(mutation: Mutation): MutationView {
     })),
     evidence: mutation.evidence.map(({ name, dataset, path }) => ({ name, dataset, path })),
     ...(reason === undefined ? {} : { reason: { ...reason } }),
+    ...(mutation.recursive ? { recursive: true } : {}),
     ...(mutation.rebuilt ? { rebuilt: true } : {}),
   };
 }

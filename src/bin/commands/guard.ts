@@ -18,6 +18,7 @@ export interface GuardOptions {
   readonly intent?: string;
   readonly path?: readonly string[];
   readonly dataset?: readonly string[];
+  readonly recursive?: boolean;
   readonly node?: string;
   readonly ttl?: string;
   readonly wait?: string;
@@ -135,6 +136,7 @@ function understand(command: readonly string[], options: GuardOptions): Understo
       intent,
       datasets,
       node,
+      ...(options.recursive ? { recursive: true } : {}),
       ...(ttl === undefined ? {} : { ttl }),
       ...(wait === undefined ? {} : { wait }),
       ...(onExpiry === undefined ? {} : { onExpiry }),

@@ -70,6 +70,7 @@ function describe(detail: MutationDetail): string {
     ['mutation', detail.mutation],
     ['intent', oneLine(detail.intent)],
     ['node', detail.node],
+    ['scope', detail.recursive ? 'with every dataset inside' : undefined],
     ['stage', detail.stage + (detail.pinned ? ' (pinned)' : '')],
     ['record', detail.rebuilt ? 'rebuilt from the storage, after the ledger was lost' : undefined],
     ['reason', detail.reason && `${oneLine(detail.reason.message)} (${detail.reason.code})`],

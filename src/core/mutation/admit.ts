@@ -6,6 +6,7 @@ import { fallDue } from '../lease/holder.ts';
 import { whoseTurn } from '../lock/lock.ts';
 import { type Policy, refusalOf } from '../policy/policy.ts';
 import { snapshotName } from '../snapshot/name.ts';
+import { faultIn } from '../snapshot/read-back.ts';
 import type { State } from '../state.ts';
 import type { Verdict } from '../verdict.ts';
 import { isFinal, type Mutation } from './mutation.ts';
@@ -70,17 +71,9 @@ export function snapshotAnswered(
   const id = mutation.id;
   if (answer.kind !== 'done')
     return [{ type: 'withdraw_started', mutation: id, into: 'denied', reason: answer.reason }];
-  // Invariant 1: no clearance on a snapshot that was not read back, each and every one of them.
-  const readBack = mutation.snapshots.every((wanted) =>
-    answer.value.some((got) => got.name === wanted.name && got.dataset === wanted.dataset && got.guid !== ''),
-  );
-  if (!readBack) {
-    const reason = refusal(
-      'snapshot_failed',
-      `The storage did not show every snapshot of mutation ${id} when it was read back.`,
-    );
-    return [{ type: 'withdraw_started', mutation: id, into: 'denied', reason }];
-  }
+  const fault = faultIn(mutation, answer.value);
+  if (fault !== undefined)
+    return [{ type: 'withdraw_started', mutation: id, into: 'denied', reason: refusal('snapshot_failed', fault) }];
   return [{ type: 'cleared', mutation: id, snapshots: answer.value, expiresAt: command.at + mutation.ttlMs }];
 }
 

@@ -1,6 +1,6 @@
 import { formatDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
-import { overlapping, within } from '../dataset.ts';
+import { type DriverName, overlapping, within } from '../dataset.ts';
 import type { MutationRequest } from '../mutation/mutation.ts';
 import { DEFAULT_RETENTION, type RetentionPolicy } from '../retention/retention.ts';
 
@@ -38,6 +38,9 @@ export const DEFAULT_POLICY: Policy = {
   retention: DEFAULT_RETENTION,
   nodes: {},
 };
+
+/** Backends that cannot freeze a dataset together with those inside it. */
+const FLAT: ReadonlySet<DriverName> = new Set<DriverName>(['directory', 'btrfs']);
 
 const INTENT_CHARACTERS_MAX = 512;
 const NODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
@@ -87,6 +90,14 @@ function datasetsRefusal(request: MutationRequest, policy: Policy): Refusal | un
           : `${dataset.name} and ${other.name} lie one inside the other.`,
       );
     }
+  }
+  const flat = request.recursive && datasets.find(({ driver }) => FLAT.has(driver));
+  if (flat) {
+    return refusal(
+      'dataset_unsupported',
+      `${flat.name} is a ${flat.driver === 'btrfs' ? 'btrfs subvolume' : 'directory'}: what lies inside has no snapshots that could be taken with it at one moment.`,
+      'Ask without --recursive, or keep the state on ZFS.',
+    );
   }
   const allowed = policy.nodes[request.node]?.datasets;
   const outside = allowed && datasets.find((dataset) => !allowed.some((root) => within({ name: root }, dataset)));

@@ -208,6 +208,7 @@ function askOf(body: contract.MutationAsk, key: string | string[] | undefined): 
     intent,
     datasets,
     attached: body.attach ?? false,
+    recursive: body.recursive ?? false,
     ...(node === undefined ? {} : { node }),
     ...(mode === undefined ? {} : { mode }),
     ...(onExpiry === undefined ? {} : { onExpiry }),
