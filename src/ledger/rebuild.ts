@@ -26,12 +26,14 @@ export function refuseUnlessLost(home: string): void {
  * Puts restored mutations on record, all or none, so that it can be tried again whatever happens meanwhile. The caller holds the
  * lock of the home.
  *
+ * @param fenceFloor the highest token the storage bears witness to, on what could not be restored too: the next one is above it
  * @param now wall clock, ms since the epoch
  * @returns how many records the ledger has now
  */
 export async function writeRebuilt(
   home: string,
   bodies: readonly Extract<EventBody, { type: 'rebuilt' }>[],
+  fenceFloor: number,
   now: number,
 ): Promise<number> {
   const ledger = openSqliteLedger(home);
@@ -40,6 +42,8 @@ export async function writeRebuilt(
     // No record is older than what it tells of.
     const at = bodies.reduce((latest, { clearedAt }) => Math.max(latest, clearedAt), Math.max(now, before.counters.at));
     const events = bodies.map((body): Event => ({ at, mono: 0, ...body }));
+    if (bodies.every(({ fence }) => fence < fenceFloor))
+      events.push({ at, mono: 0, type: 'reconciled', ...before.findings, fenceFloor });
     const state = evolve(before, events);
     await ledger.append(events, [...state.mutations.values()], archive(state));
     return (await ledger.head())?.seq ?? 0;

@@ -37,11 +37,12 @@ export async function auditRebuild(options: RebuildOptions): Promise<number> {
     if (stored.length >= MANY) tell(`the storage has ${stored.length} snapshots and failed states; looking at them …`);
     const rebuilt = rebuild(stored, await placesOf(stored, storage));
     if (rebuilt.mutations.length >= MANY && !options.dryRun) tell(`writing ${rebuilt.mutations.length} mutations …`);
+    const { fence } = floorsOf(stored);
     const records =
       options.dryRun || rebuilt.mutations.length === 0
         ? undefined
-        : await writeRebuilt(home.root, rebuilt.mutations, systemClock.now());
-    const report = reportOf(rebuilt, floorsOf(stored).fence, records);
+        : await writeRebuilt(home.root, rebuilt.mutations, fence, systemClock.now());
+    const report = reportOf(rebuilt, fence, records);
     if (options.json) printJson(report);
     else printText(describe(report));
     return 0;
