@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import type { CommandBody, Facts } from '../../src/core/command.ts';
-import { anyOverlapping } from '../../src/core/dataset.ts';
+import { type Dataset, overlap } from '../../src/core/dataset.ts';
 import type { Event, Target } from '../../src/core/event.ts';
 import { archive, evolve } from '../../src/core/evolve.ts';
 import { datasetNames, holdsLocks, isFinal, type Mutation } from '../../src/core/mutation/mutation.ts';
@@ -16,7 +16,10 @@ import { asking, SLOW, Story, TROUBLE } from './story.ts';
  * things hold after every single command.
  */
 const ID = fc.constantFrom('m0', 'm1', 'm2', 'm3');
-const DATASET = fc.constantFrom('/a', '/a/b', '/a/b/c', '/a/d', '/ab');
+/** The last one is of a pool, and mounted in the place of another. */
+const DATASET = fc.constantFrom('/a', '/a/b', '/a/b/c', '/a/d', '/ab', 'tank/d');
+const placed = (name: string): Dataset =>
+  name === 'tank/d' ? { name, driver: 'zfs', at: '/a/d' } : { name, driver: 'memory' };
 const FENCE = fc.oneof(fc.constant('right' as const), fc.integer({ min: 0, max: 5 }));
 const KIND = fc.constantFrom('done' as const, 'refused' as const, 'unknown' as const);
 
@@ -97,7 +100,13 @@ class Run {
       case 'request': {
         this.#requests += 1;
         const onExpiry = yes ? 'rollback' : 'quarantine';
-        const request = asking(datasets, { onExpiry, attached: !yes, ttlMs: 10_000, waitMs: yes ? 20_000 : 0 });
+        const request = asking([], {
+          datasets: datasets.map(placed),
+          onExpiry,
+          attached: !yes,
+          ttlMs: 10_000,
+          waitMs: yes ? 20_000 : 0,
+        });
         return [[{ type: 'request', mutation: `r${this.#requests}`, request }]];
       }
       case 'answer':
@@ -159,7 +168,7 @@ class Run {
       case 'pin':
         return [[{ type: 'pin', mutation: id, pinned: yes }]];
       case 'seal':
-        return [[{ type: 'seal', dataset: { name: datasets[0] ?? '/a', driver: 'memory' }, sealed: yes }]];
+        return [[{ type: 'seal', dataset: placed(datasets[0] ?? '/a'), sealed: yes }]];
       case 'destroy':
         return [[{ type: 'destroy', target, why: 'asked for' }]];
       case 'prune':
@@ -198,9 +207,12 @@ function always(check: (run: Run, events: readonly Event[], before: ReadonlyMap<
 
 test('at most one holder of anything', () => {
   always(({ story }) => {
-    const holders = [...story.state.mutations.values()].filter(holdsLocks).map(({ datasets }) => datasets);
+    const holders = [...story.state.mutations.values()]
+      .filter(holdsLocks)
+      .map(({ datasets }) => datasets.map(({ name, at }) => at ?? name));
     for (const [index, one] of holders.entries()) {
-      for (const other of holders.slice(index + 1)) expect(anyOverlapping(one, other)).toBe(false);
+      for (const other of holders.slice(index + 1))
+        expect(one.some((a) => other.some((b) => overlap(a, b)))).toBe(false);
     }
   });
 });
