@@ -17,12 +17,15 @@ const bundle = await rolldown({
   cwd: ROOT,
   input: join(program, 'main.ts'),
   platform: 'node',
-  external: [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/],
+  // What has a native part.
+  external: [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/, /^rolldown(\/|$)/],
   transform: { target: 'node20.19' },
 });
 await bundle.write({ file: BUNDLE, format: 'es', sourcemap: true, codeSplitting: false });
 await bundle.close();
 
+// A Ctrl-C reaches the program as well. What to do about it is its affair, and this waits for it.
+process.on('SIGINT', () => {});
 const { status } = spawnSync(process.execPath, ['--enable-source-maps', BUNDLE, ...args], {
   stdio: 'inherit',
   cwd: ROOT,

@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process';
+
+import { packCargo } from './cargo.ts';
+import { loadScenarios, scenarioNames } from './discovery.ts';
+import { longWork, say } from './host.ts';
+import { ensureImage, type Image } from './image.ts';
+import { Machine } from './machine.ts';
+import { ensurePackages } from './packages.ts';
+import { RECIPE } from './recipe.ts';
+import { closingLine } from './report.ts';
+import { cacheFolder, openRun, type Run } from './run.ts';
+import { runSuite } from './suite.ts';
+
+/*
+ * `npm run lab`: a throw-away Debian with OpenZFS, LXD and systemd, and scenarios that are run in it. The last line is
+ * `N passed, N failed`; exit 0 when all passed, 1 when not, 64 when it was asked wrongly, 130 after Ctrl-C.
+ */
+const HELP = `npm run lab [-- NAME…]     run all scenarios, or some
+npm run lab -- list         name them
+npm run lab -- shell        boot, and open a shell in the guest
+npm run lab -- build        build the image if it is not in the cache
+
+The image takes some minutes once, and is cached in $HAUKI_LAB_CACHE (default: hauki-lab in the user's cache directory).`;
+
+/** scripts/run.mjs starts this in the root of the checkout. */
+const ROOT = process.cwd();
+const EXIT_USAGE = 64;
+const EXIT_INTERRUPTED = 130;
+
+const stop = stopSignal();
+process.exitCode = await main(process.argv.slice(2));
+// Whatever a scenario that was stopped still waits for.
+process.exit();
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.some((arg) => ['--help', '-h', 'help'].includes(arg))) {
+    console.log(HELP);
+    return 0;
+  }
+  const names = scenarioNames(ROOT);
+  const [first = ''] = args;
+  const command = ['list', 'shell', 'build'].includes(first) ? first : 'run';
+  const asked = command === 'run' ? args : [];
+  const wrong = command === 'run' ? args.find((arg) => !names.includes(arg)) : args[1];
+  if (wrong !== undefined) {
+    console.error(
+      command === 'run'
+        ? `There is no scenario "${wrong}". There are: ${names.join(', ')}; and list, shell, build, --help.`
+        : `"${command}" takes no arguments, and was given "${wrong}".`,
+    );
+    return EXIT_USAGE;
+  }
+  try {
+    if (command === 'list') await list(names);
+    else if (command === 'build') await image();
+    else if (command === 'shell') return await withMachine(shell);
+    else return await withMachine((machine, run) => scenarios(asked.length === 0 ? names : asked, machine, run));
+    return 0;
+  } catch (error) {
+    if (stop.aborted) {
+      say(`broken off: ${(stop.reason as Error).message}`);
+      return EXIT_INTERRUPTED;
+    }
+    const cause = error instanceof Error && error.cause instanceof Error ? `\n${error.cause.message}` : '';
+    say(`${error instanceof Error ? error.message : String(error)}${cause}`);
+    // What was not run is not passed.
+    if (command === 'run') console.log(`0 passed, ${(asked.length === 0 ? names : asked).length} failed`);
+    return 1;
+  }
+}
+
+async function list(names: readonly string[]): Promise<void> {
+  for (const [name, { about }] of await loadScenarios(ROOT, names)) console.log(`${name.padEnd(12)} ${about}`);
+}
+
+async function image(): Promise<Image> {
+  await ensurePackages(stop);
+  return ensureImage(RECIPE, cacheFolder(process.env), stop);
+}
+
+async function withMachine(work: (machine: Machine, run: Run) => Promise<number>): Promise<number> {
+  const built = await image();
+  const run = openRun(cacheFolder(process.env), new Date());
+  try {
+    const cargo = await longWork('packing the cargo', () => packCargo(ROOT, run.scratch, stop));
+    const machine = new Machine(built, cargo, run, stop);
+    try {
+      return await work(machine, run);
+    } finally {
+      await machine.discard();
+    }
+  } finally {
+    run.close();
+  }
+}
+
+async function scenarios(names: readonly string[], machine: Machine, run: Run): Promise<number> {
+  const loaded = await loadScenarios(ROOT, names);
+  const results = await runSuite(loaded, { machine, logs: run.logs, stop });
+  const failed = results.filter(({ failure }) => failure.length > 0);
+  say(`logs are in ${run.logs}`);
+  for (const { name, failure } of failed) console.log(`failed: ${name}: ${failure.slice(0, 2).join(' ').trim()}`);
+  console.log(closingLine(results));
+  return failed.length === 0 && results.every(({ inner }) => inner.failed === 0) ? 0 : 1;
+}
+
+async function shell(machine: Machine, run: Run): Promise<number> {
+  await longWork('booting', () => machine.boot());
+  const [command = '', ...args] = machine.ssh.argv;
+  console.log(`
+The checkout is at /opt/hauki (writable, yours alone); "hauki" and "node" are on the PATH. The disk for a pool is
+/dev/disk/by-id/virtio-pool: zpool create tank /dev/disk/by-id/virtio-pool. A container image for LXD is in /opt/lab.
+From another terminal, as long as this shell is open:
+  ${machine.ssh.argv.join(' ')}
+The console is in ${machine.console}. When you leave, all of it is thrown away.
+`);
+  const terminal = process.stdin.isTTY ? ['-t'] : [];
+  const child = spawn(command, [...terminal, ...args], { stdio: 'inherit' });
+  const end = (): void => void child.kill();
+  stop.addEventListener('abort', end);
+  const code = await new Promise<number>((resolve) => void child.once('exit', (code) => resolve(code ?? 1)));
+  stop.throwIfAborted();
+  say(`logs are in ${run.logs}`);
+  return code;
+}
+
+/** Aborts at Ctrl-C, at the signals that end things, and when whoever started this is gone. The second time, it ends at once. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  const abort = (why: string): void => {
+    // QEMU and what else was started have a leash, see host.ts.
+    if (controller.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    controller.abort(new Error(why));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort(signal));
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    abort('the process that started the lab is gone');
+  }, 1_000);
+  watch.unref();
+  return controller.signal;
+}

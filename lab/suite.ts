@@ -1,0 +1,145 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { cleanSlate, Lab, settle } from './guest.ts';
+import { longWork, say } from './host.ts';
+import type { Machine } from './machine.ts';
+import { failureLines, type Result } from './report.ts';
+import type { Scenario } from './scenario.ts';
+import { commandLine } from './words.ts';
+
+/** So many boots in a row may fail before the rest is given up. */
+const BOOTS_FAILED_MAX = 2;
+
+/** A scenario that was told to stop gets so long to notice before the machine is taken from under it. */
+const LAST_WORDS_MS = 5_000;
+
+interface Ground {
+  readonly machine: Machine;
+  /** Folder for transcripts and journals. */
+  readonly logs: string;
+  /** Breaks the suite off. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Runs scenarios one after the other on one machine, each from a clean slate. After one that failed the machine and its
+ * disks are replaced: whatever state it is in is nobody else's. What cannot be run has failed.
+ *
+ * @throws only when it is broken off
+ */
+export async function runSuite(scenarios: ReadonlyMap<string, Scenario>, ground: Ground): Promise<Result[]> {
+  const { machine, logs, stop } = ground;
+  const results: Result[] = [];
+  let bootsFailed = 0;
+  for (const [name, scenario] of scenarios) {
+    stop.throwIfAborted();
+    if (bootsFailed === BOOTS_FAILED_MAX) {
+      results.push(notRun(name, 'not run: the machine does not boot'));
+      continue;
+    }
+    if (!machine.running) {
+      try {
+        await longWork('booting', () => machine.boot());
+        bootsFailed = 0;
+      } catch (error) {
+        stop.throwIfAborted();
+        bootsFailed += 1;
+        results.push(notRun(name, `not run: ${String(error)}`));
+        await machine.discard();
+        continue;
+      }
+    }
+    const result = await runOne(name, scenario, ground);
+    stop.throwIfAborted();
+    results.push(result);
+    if (result.failure.length > 0) {
+      await saveJournal(ground, name);
+      await machine.discard();
+    }
+  }
+  await saveJournal(ground, 'last');
+  writeFileSync(join(logs, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+  return results;
+}
+
+async function runOne(name: string, scenario: Scenario, { machine, logs, stop }: Ground): Promise<Result> {
+  const begun = performance.now();
+  const transcript = join(logs, `${name}.log`);
+  writeFileSync(transcript, `${name}: ${scenario.about}\n`);
+  const limit = new AbortController();
+  const timer = setTimeout(
+    () => limit.abort(new Error(`it took longer than its ${scenario.minutesMax} minutes`)),
+    scenario.minutesMax * 60_000,
+  );
+  const either = AbortSignal.any([stop, limit.signal]);
+  const lab = new Lab(name, machine, {
+    transcript,
+    stop: either,
+    say: (text) => say(`${text} (${((performance.now() - begun) / 1000).toFixed(0)} s)`),
+  });
+  const seconds = (): number => Number(((performance.now() - begun) / 1000).toFixed(1));
+  say(`${name}: ${scenario.about}`);
+  try {
+    await untilStopped(
+      (async () => {
+        await settle(lab);
+        await cleanSlate(lab);
+        await scenario.run(lab);
+        lab.step('cleaning up');
+        await lab.cleanUp();
+      })(),
+      either,
+    );
+    say(`${name}: passed in ${seconds()} s`);
+    return { name, seconds: seconds(), inner: lab.inner, failure: [] };
+  } catch (error) {
+    stop.throwIfAborted();
+    const dead = machine.running ? [] : [machine.lastWords()];
+    const failure = failureLines({
+      doing: lab.doing,
+      error,
+      lastCommand: lab.lastCommand,
+      logs: [transcript, machine.console, ...(machine.running ? [journalOf(logs, name)] : [])],
+    });
+    const said = [...failure, ...dead];
+    say(`${name}: FAILED after ${seconds()} s\n${said.join('\n')}`);
+    return { name, seconds: seconds(), inner: lab.inner, failure: said };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits for some work; when it is to stop, only as long as it takes to notice. */
+async function untilStopped(work: Promise<void>, stop: AbortSignal): Promise<void> {
+  const stopped = new Promise<never>((_, reject) => {
+    stop.addEventListener('abort', () => {
+      const end = (): void => reject(stop.reason as Error);
+      work.then(end, end);
+      setTimeout(end, LAST_WORDS_MS).unref();
+    });
+  });
+  await Promise.race([work, stopped]);
+}
+
+function notRun(name: string, why: string): Result {
+  say(`${name}: FAILED, ${why}`);
+  return { name, seconds: 0, inner: { passed: 0, failed: 0, skipped: 0 }, failure: [why] };
+}
+
+function journalOf(logs: string, name: string): string {
+  return join(logs, `journal-${name}.log`);
+}
+
+/** The journal of all boots on the present disks, if the guest still gives it. */
+async function saveJournal({ machine, logs, stop }: Ground, name: string): Promise<void> {
+  if (!machine.running) return;
+  const patience = AbortSignal.any([stop, AbortSignal.timeout(60_000)]);
+  try {
+    const line = commandLine(['journalctl', '--no-pager', '-o', 'short-precise'], {});
+    const { bytes } = await machine.ssh.start(line, { stop: patience }).done;
+    writeFileSync(journalOf(logs, name), bytes.stdout);
+  } catch (error) {
+    say(`the journal could not be had: ${String(error)}`);
+  }
+}
