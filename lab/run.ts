@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -36,6 +36,8 @@ export function openRun(cache: string, at: Date): Run {
   const scratch = join(logs, 'scratch');
   mkdirSync(scratch, { mode: 0o700 });
   const sockets = mkdtempSync(join(tmpdir(), 'hauki-lab-'));
+  // For whoever clears out after a run that could not.
+  symlinkSync(sockets, join(scratch, 'sockets'));
   return {
     logs,
     scratch,
@@ -56,7 +58,14 @@ function clearOut(runs: string): void {
     const held = tryLock(join(folder, '.lock'));
     if (held === undefined) continue;
     if (index >= RUNS_KEPT) rmSync(folder, { recursive: true, force: true });
-    else if (existsSync(join(folder, 'scratch'))) rmSync(join(folder, 'scratch'), { recursive: true, force: true });
+    else clearScratch(join(folder, 'scratch'));
     held.close();
   }
+}
+
+function clearScratch(scratch: string): void {
+  if (!existsSync(scratch)) return;
+  const sockets = join(scratch, 'sockets');
+  if (existsSync(sockets)) rmSync(realpathSync(sockets), { recursive: true, force: true });
+  rmSync(scratch, { recursive: true, force: true });
 }

@@ -99,11 +99,14 @@ export class Ssh {
     this.#master = undefined;
   }
 
+  get #connected(): boolean {
+    return this.#master !== undefined && this.#master.exitCode === null && this.#master.signalCode === null;
+  }
+
   /** @param line for the guest's shell; see words.ts */
   start(line: string, { stdin, onOutput, stop }: RemoteOptions): Remote {
     // Without its master ssh would open a connection of its own, past the check that there is a guest.
-    if (this.#master === undefined || this.#master.exitCode !== null || this.#master.signalCode !== null)
-      throw new Lost(`there is no connection to the guest (its socket was in ${this.#folder})`);
+    if (!this.#connected) throw new Lost(`there is no connection to the guest (its socket was in ${this.#folder})`);
     stop.throwIfAborted();
     const child = spawn('ssh', [...this.#options, '127.0.0.1', line], { detached: true, stdio: 'pipe' });
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
@@ -120,17 +123,25 @@ export class Ssh {
     child.stdin.end(stdin);
     const stdout = (): string => Buffer.concat(out).toString('utf8');
     const stderr = (): string => Buffer.concat(err).toString('utf8');
-    const end = (): void => killGroup(child, 'SIGKILL');
-    stop.addEventListener('abort', end, { once: true });
     const done = new Promise<Outcome>((resolve, reject) => {
+      const end = (): void => {
+        killGroup(child, 'SIGKILL');
+        // The process that holds the connection has our ends of the pipes as well, so 'close' may be long in coming.
+        reject(stop.reason as Error);
+      };
+      stop.addEventListener('abort', end, { once: true });
       child.once('error', reject);
       child.once('close', (code) => {
         stop.removeEventListener('abort', end);
-        if (stop.aborted) return reject(stop.reason as Error);
-        if (code === null || (code === 255 && LOST.test(stderr())))
-          return reject(new Lost(`the guest was lost: ${stderr().trim() || 'the connection ended'}`));
-        const bytes = { stdout: Buffer.concat(out), stderr: Buffer.concat(err) };
-        return resolve({ code, stdout: stdout(), stderr: stderr(), bytes });
+        const finish = (): void => {
+          if (code === null || (code === 255 && (LOST.test(stderr()) || !this.#connected)))
+            return reject(new Lost(`the guest was lost: ${stderr().trim() || 'the connection ended'}`));
+          const bytes = { stdout: Buffer.concat(out), stderr: Buffer.concat(err) };
+          return resolve({ code, stdout: stdout(), stderr: stderr(), bytes });
+        };
+        // 255 is what a lost connection gives, and what a command may end with: the connection's own end tells.
+        if (code === 255) setTimeout(finish, 500);
+        else finish();
       });
     });
     // Whoever does not wait for it must not be hurt by it.

@@ -6,6 +6,7 @@ import { longWork, say } from './host.ts';
 import type { Machine } from './machine.ts';
 import { failureLines, type Result } from './report.ts';
 import type { Scenario } from './scenario.ts';
+import { Lost } from './ssh.ts';
 import { commandLine } from './words.ts';
 
 /** So many boots in a row may fail before the rest is given up. */
@@ -53,17 +54,15 @@ export async function runSuite(scenarios: ReadonlyMap<string, Scenario>, ground:
     const result = await runOne(name, scenario, ground);
     stop.throwIfAborted();
     results.push(result);
-    if (result.failure.length > 0) {
-      await saveJournal(ground, name);
-      await machine.discard();
-    }
+    if (result.failure.length > 0) await machine.discard();
   }
   await saveJournal(ground, 'last');
   writeFileSync(join(logs, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
   return results;
 }
 
-async function runOne(name: string, scenario: Scenario, { machine, logs, stop }: Ground): Promise<Result> {
+async function runOne(name: string, scenario: Scenario, ground: Ground): Promise<Result> {
+  const { machine, logs, stop } = ground;
   const begun = performance.now();
   const transcript = join(logs, `${name}.log`);
   writeFileSync(transcript, `${name}: ${scenario.about}\n`);
@@ -95,16 +94,13 @@ async function runOne(name: string, scenario: Scenario, { machine, logs, stop }:
     return { name, seconds: seconds(), inner: lab.inner, failure: [] };
   } catch (error) {
     stop.throwIfAborted();
-    const dead = machine.running ? [] : [machine.lastWords()];
-    const failure = failureLines({
-      doing: lab.doing,
-      error,
-      lastCommand: lab.lastCommand,
-      logs: [transcript, machine.console, ...(machine.running ? [journalOf(logs, name)] : [])],
-    });
-    const said = [...failure, ...dead];
-    say(`${name}: FAILED after ${seconds()} s\n${said.join('\n')}`);
-    return { name, seconds: seconds(), inner: lab.inner, failure: said };
+    const took = seconds();
+    const journal = await saveJournal(ground, name);
+    const { doing, lastCommand } = lab;
+    const failure = failureLines({ doing, error, lastCommand, logs: [transcript, machine.console, ...journal] });
+    if (error instanceof Lost || !machine.running) failure.push(`  ${machine.lastWords()}`);
+    say(`${name}: FAILED after ${took} s\n${failure.join('\n')}`);
+    return { name, seconds: took, inner: lab.inner, failure };
   } finally {
     clearTimeout(timer);
   }
@@ -127,19 +123,22 @@ function notRun(name: string, why: string): Result {
   return { name, seconds: 0, inner: { passed: 0, failed: 0, skipped: 0 }, failure: [why] };
 }
 
-function journalOf(logs: string, name: string): string {
-  return join(logs, `journal-${name}.log`);
-}
-
-/** The journal of all boots on the present disks, if the guest still gives it. */
-async function saveJournal({ machine, logs, stop }: Ground, name: string): Promise<void> {
-  if (!machine.running) return;
+/**
+ * Brings back the journal of all boots on the present disks, if the guest still gives it.
+ *
+ * @returns the file, or nothing
+ */
+async function saveJournal({ machine, logs, stop }: Ground, name: string): Promise<string[]> {
+  if (!machine.running) return [];
+  const file = join(logs, `journal-${name}.log`);
   const patience = AbortSignal.any([stop, AbortSignal.timeout(60_000)]);
   try {
     const line = commandLine(['journalctl', '--no-pager', '-o', 'short-precise'], {});
     const { bytes } = await machine.ssh.start(line, { stop: patience }).done;
-    writeFileSync(journalOf(logs, name), bytes.stdout);
+    writeFileSync(file, bytes.stdout);
+    return [file];
   } catch (error) {
     say(`the journal could not be had: ${String(error)}`);
+    return [];
   }
 }

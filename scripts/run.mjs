@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -21,8 +22,11 @@ const bundle = await rolldown({
   external: [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/, /^rolldown(\/|$)/],
   transform: { target: 'node20.19' },
 });
-await bundle.write({ file: BUNDLE, format: 'es', sourcemap: true, codeSplitting: false });
+// Moved there whole: another run of the same program may be reading it.
+const draft = `${BUNDLE}.${process.pid}`;
+await bundle.write({ file: draft, format: 'es', sourcemap: 'inline', codeSplitting: false });
 await bundle.close();
+renameSync(draft, BUNDLE);
 
 // A Ctrl-C reaches the program as well. What to do about it is its affair, and this waits for it.
 process.on('SIGINT', () => {});

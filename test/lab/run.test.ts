@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -45,8 +45,11 @@ test('disks of a killed run are removed by the next, those of a running one are 
   const running = openRun(cache, new Date(0));
   const killed = join(cache, 'runs/1970-01-01T000000-killed/scratch');
   mkdirSync(killed, { recursive: true });
+  const sockets = freshFolder();
+  symlinkSync(sockets, join(killed, 'sockets'));
   const next = openRun(cache, new Date(1));
   expect(existsSync(killed)).toBe(false);
+  expect(existsSync(sockets)).toBe(false);
   expect(existsSync(running.scratch)).toBe(true);
   next.close();
   running.close();
