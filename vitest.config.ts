@@ -27,7 +27,7 @@ export default defineConfig({
           // One suite a port, run against the fake and against the real thing: real file systems, so slower.
           name: 'conformance',
           include: ['test/conformance/**/*.test.ts'],
-          exclude: ['test/**/fixtures/**'],
+          exclude: ['test/conformance/**/*.zfs.test.ts', 'test/**/fixtures/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           // Workers a project may only differ from another's when the two do not run at once.
@@ -35,6 +35,23 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      // What needs OpenZFS runs where there is one: in the lab (lab/scenarios/conformance.ts), or by hand with HAUKI_ZFS=1.
+      ...(process.env['HAUKI_ZFS'] === undefined
+        ? []
+        : [
+            {
+              extends: true as const,
+              test: {
+                name: 'zfs',
+                include: ['test/conformance/**/*.zfs.test.ts'],
+                // Under emulation a process takes a second to start.
+                testTimeout: 300_000,
+                hookTimeout: 300_000,
+                maxWorkers: 2,
+                sequence: { groupOrder: 3 },
+              },
+            },
+          ]),
       {
         extends: true,
         test: {

@@ -27,9 +27,9 @@ const ROOT_LAYER = 'bin';
 
 /** Layers whose folders are alternatives to one another, `storage/zfs` and `storage/btrfs`, and never import each other. */
 const WITH_ADAPTERS = 'storage|ledger|reach|vault|doors';
-/** The one exception: what btrfs subvolumes and plain directories have in common is a tree of files. */
+/** The one exception: what btrfs subvolumes, plain directories and ZFS file systems have in common is a tree of files. */
 const SHARED = 'src/storage/tree/';
-const SHARED_BY = '^src/storage/(btrfs|directory)/';
+const SHARED_BY = '^src/storage/(btrfs|directory|zfs)/';
 
 /** Pure: no I/O, no clock, no randomness, hence no module that could have them. */
 const PURE = '^src/(base|core)/';

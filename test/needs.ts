@@ -12,6 +12,7 @@ import { describe } from 'vitest';
 const PROBES = {
   root: () => (process.getuid?.() === 0 ? undefined : 'not root; run as root'),
   btrfs: probeBtrfs,
+  zfs: probeZfs,
   xattr: () => program('setfattr', 'attr') ?? program('getfattr', 'attr'),
   acl: () => program('setfacl', 'acl') ?? program('getfacl', 'acl'),
   curl: () => program('curl', 'curl'),
@@ -68,6 +69,10 @@ function program(name: string, debianPackage: string): string | undefined {
     }
   });
   return there ? undefined : `${name} is not installed; apt-get install ${debianPackage}`;
+}
+
+function probeZfs(): string | undefined {
+  return PROBES.root() ?? program('zpool', 'zfsutils-linux') ?? attempt('zpool', 'list');
 }
 
 /** The whole way: make a file system, mount it over a loop device, unmount it. Containers often lack one of the three. */

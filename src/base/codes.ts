@@ -57,6 +57,7 @@ export const CODES = {
   stage_wrong: { http: 409, exit: 75, retry: false, hint: '"hauki show" tells where the mutation stands.' },
   idempotency_mismatch: { http: 422, exit: 64, retry: false, hint: 'Use a new Idempotency-Key for a different request.' },
   newer_mutations: { http: 409, exit: 75, retry: false, hint: 'Roll the newer ones back first, newest first.' },
+  rollback_blocked: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Remove what stands in the way, then "hauki resolve M --rollback".' },
   snapshot_gone: { http: 410, exit: 75, retry: false, hint: 'It was pruned or destroyed; pin what must stay.' },
   snapshot_kept: { http: 409, exit: 75, retry: false, hint: 'Unpin it, or end the mutation that needs it.' },
 
@@ -67,7 +68,7 @@ export const CODES = {
   lease_expired: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Look at "hauki diff M", then "hauki resolve M --commit" or "--rollback".' },
   holder_gone: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Look at "hauki diff M", then "hauki resolve M --commit" or "--rollback".' },
   outcome_unknown: { http: 409, exit: 70, retry: false, hint: 'The locks stay. Look at "hauki diff M", then "hauki resolve M --commit" or "--rollback".' },
-  seal_unsupported: { http: 422, exit: 75, retry: false, hint: 'Put the state on a btrfs subvolume to seal it.' },
+  seal_unsupported: { http: 422, exit: 75, retry: false, hint: 'Put the state on a ZFS dataset or btrfs subvolume to seal it.' },
   seal_failed: { http: 503, exit: 75, retry: true, hint: 'See the controller\'s log, then "hauki doctor".' },
   internal: { http: 500, exit: 70, retry: false, hint: "This is a defect in hauki; the controller's log has the details." },
 } as const satisfies Record<string, { http: number; exit: number; retry: boolean; hint: string }>;

@@ -13,8 +13,11 @@ import { localProcesses } from '../reach/local/processes.ts';
 import { btrfsStorage } from '../storage/btrfs/btrfs.ts';
 import { directoryStorage } from '../storage/directory/directory.ts';
 import { storageRegistry } from '../storage/registry.ts';
+import { SELF_TEST_NODE } from '../storage/selftest.ts';
+import { zfsStorage } from '../storage/zfs/zfs.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
+import { faultPoint } from './fault.ts';
 import { faultyLedger, faultyStorage } from './faulty-ports.ts';
 import type { Home } from './home.ts';
 import { VERSION } from './version.ts';
@@ -25,6 +28,14 @@ import { VERSION } from './version.ts';
 export function drivers(home: Home, { share, bytesMax }: Config['reserve']): StorageDriver[] {
   const reserve = (size: number): number => Math.min(size * share, bytesMax);
   return [
+    zfsStorage({
+      home: home.root,
+      reserve: { share, bytesMax },
+      reached: (step, { node }) => {
+        // A controller that dies of its own self-test would never get to anybody's mutation.
+        if (node !== SELF_TEST_NODE) faultPoint(`zfs:after:${step}`);
+      },
+    }),
     btrfsStorage({ home: home.root, reserve, now: systemClock.now }),
     directoryStorage({ store: `${home.store}/directory`, home: home.root, reserve, now: systemClock.now }),
   ];

@@ -246,12 +246,13 @@ export class Controller {
   async kept(kind?: Stored['kind']): Promise<KeptState[]> {
     const all = await this.#options.storage.list();
     const stored = kind === undefined ? all : all.filter((one) => one.kind === kind);
-    const kept = await Promise.all(
-      stored.map(async (one) => {
-        const mutation = await this.find(one.mutation);
-        return { ...one, stage: mutation?.stage, pinned: mutation?.pinned ?? false };
-      }),
-    );
+    // Thousands of snapshots may belong to a few mutations, and each is asked for once.
+    const owners = new Map<MutationId, Mutation | undefined>();
+    for (const { mutation } of stored) if (!owners.has(mutation)) owners.set(mutation, await this.find(mutation));
+    const kept = stored.map((one) => {
+      const mutation = owners.get(one.mutation);
+      return { ...one, stage: mutation?.stage, pinned: mutation?.pinned ?? false };
+    });
     return kept.toSorted((a, b) => a.createdAt - b.createdAt);
   }
 

@@ -136,7 +136,7 @@ async function snapshot(
   lift: readonly Dataset[],
   storage: Storage,
 ): Promise<Result<readonly Snapshot[], Refusal>> {
-  const snapshots = mutation.snapshots.map(({ dataset, name }) => ({ dataset, name }));
+  const snapshots = mutation.snapshots.map(({ dataset, driver, name }) => ({ dataset, driver, name }));
   const taken = await storage.snapshot({
     mutation: mutation.id,
     snapshots,

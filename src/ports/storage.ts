@@ -82,7 +82,8 @@ export interface StorageDriver extends Storage {
 
 export interface SnapshotRequest {
   readonly mutation: MutationId;
-  readonly snapshots: readonly { readonly dataset: DatasetName; readonly name: string }[];
+  /** @property driver whose dataset it is, where that was found out before */
+  readonly snapshots: readonly { readonly dataset: DatasetName; readonly name: string; readonly driver?: DriverName }[];
   /** With every dataset inside the ones named, all of one moment; they come back too, after those that were named. */
   readonly recursive?: boolean;
   readonly properties: SnapshotProperties;

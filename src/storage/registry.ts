@@ -28,7 +28,11 @@ export function storageRegistry(drivers: readonly StorageDriver[]): Storage {
 
   async function snapshot(request: SnapshotRequest): Promise<Result<readonly Snapshot[], Refusal>> {
     const owners = new Map<DatasetName, DriverName>();
-    for (const { dataset } of request.snapshots) {
+    for (const { dataset, driver } of request.snapshots) {
+      if (driver !== undefined) {
+        owners.set(dataset, driver);
+        continue;
+      }
       const located = await locate(dataset);
       if (located === undefined)
         return err(refusal('dataset_unsupported', `No storage of this host knows ${dataset}.`));

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** What it reads; else nothing. */
   readonly stdin?: Buffer;
+  /** Environment variables besides our own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Takes stdout piece by piece; `stdout` of the result is empty then. */
   readonly onStdout?: (chunk: Buffer) => void;
 }
@@ -31,7 +33,7 @@ export function run(program: string, args: readonly string[], options: RunOption
     const child = spawn(program, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      env: { ...process.env, LC_ALL: 'C' },
+      env: { ...process.env, ...options.env, LC_ALL: 'C' },
       ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' }),
     });
     const stdout: Buffer[] = [];

@@ -17,6 +17,9 @@ export interface SelfTest {
   readonly refused?: Refusal;
 }
 
+/** Who asks for what a self-test tries. */
+export const SELF_TEST_NODE = 'self-test';
+
 export interface SelfTestOptions {
   readonly newId: () => string;
   readonly now: () => number;
@@ -58,7 +61,7 @@ async function rehearse(
   await writeFile(join(root, 'lost'), before);
 
   const mutation = newId();
-  const properties = { mutation, intent: 'self-test', node: 'self-test', mode: 'standard', fence: 0 } as const;
+  const properties = { mutation, intent: 'self-test', node: SELF_TEST_NODE, mode: 'standard', fence: 0 } as const;
   // Made by hand: how long HAUKI_HOME's own path is must not decide whether hauki starts.
   const name = `${dataset}@PRE_self-test_${now()}`;
   const start = performance.now();

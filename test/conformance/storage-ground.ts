@@ -37,6 +37,8 @@ export interface RealGround {
   readonly order: Pick<Order, 'driver' | 'home'>;
   /** A fresh, empty dataset. */
   folder(): string;
+  /** The dataset that a folder is. */
+  nameOf(folder: string): string;
   /** A place on the same machine that is no part of any dataset. */
   readonly outside: string;
   close(): void;

@@ -10,7 +10,8 @@ import { makeNasty, wreck } from '../storage/real/nasty.ts';
 import { bundleChild, runChild } from '../storage/real/process.ts';
 import { freeze, freshMutation, type RealGround, rollbackRequest, valueOf } from './storage-ground.ts';
 
-const KILLS = 25;
+/** Spread over the whole of a call. Where every process takes a second to start, in the lab, fewer have to do. */
+const KILLS = Number(process.env['HAUKI_KILLS'] ?? 25);
 const NOTHING = { added: [], modified: [], removed: [] };
 
 /** Real deaths: a process that does the work is killed at moments spread over all of it. A part of storage-restore.ts. */
@@ -37,11 +38,12 @@ export function killedConformance(ground: () => RealGround): void {
       test(`${KILLS} times, it is there as a whole or not at all`, async () => {
         const folder = filled();
         const order = (mutation: string): Order => {
-          const name = `${folder}@PRE_${mutation}`;
+          const dataset = ground().nameOf(folder);
+          const name = `${dataset}@PRE_${mutation}`;
           const properties = { intent: 'x', mutation, node: 'n', mode: 'standard', fence: 1 } as const;
           return {
             ...ground().order,
-            call: { kind: 'snapshot', request: { mutation, snapshots: [{ dataset: folder, name }], properties } },
+            call: { kind: 'snapshot', request: { mutation, snapshots: [{ dataset, name }], properties } },
           };
         };
         const { ms } = await runChild(program, order(freshMutation()));
@@ -74,7 +76,7 @@ export function killedConformance(ground: () => RealGround): void {
         const folder = filled();
         const before = fingerprint(folder);
         const mutation = freshMutation();
-        const snapshot = await freeze(ground().open(), folder, mutation);
+        const snapshot = await freeze(ground().open(), ground().nameOf(folder), mutation);
         const order = (attempt: number): Order => ({
           ...ground().order,
           call: { kind: 'rollback', request: rollbackRequest(snapshot, mutation, attempt) },

@@ -19,6 +19,7 @@ needs('btrfs').describe('on btrfs', () => {
         execFileSync('btrfs', ['-q', 'subvolume', 'create', path]);
         return path;
       },
+      nameOf: (folder) => folder,
       outside: join(disk.path, 'outside'),
       close: disk.remove,
     };

@@ -14,6 +14,7 @@ restoreConformance('directory', () => {
   return {
     open: () => directoryStorage({ store: join(home, 'store'), home }),
     order: { driver: 'directory', home },
+    nameOf: (folder) => folder,
     folder: () => {
       const path = join(ground.path, `data-${++counter}`);
       mkdirSync(path);

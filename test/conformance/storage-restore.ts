@@ -25,8 +25,13 @@ import { killedConformance } from './storage-killed.ts';
 
 const NOTHING = { added: [], modified: [], removed: [] };
 
-/** What a restore has to bring back and to leave alone, on real file systems, with real deaths. */
-export function restoreConformance(name: string, open: () => RealGround): void {
+/**
+ * What a restore has to bring back and to leave alone, on real file systems, with real deaths.
+ *
+ * @param options.byFiles false where going back is the storage's own work, and not done file by file
+ */
+export function restoreConformance(name: string, open: () => RealGround, { byFiles = true } = {}): void {
+  const fileTest = byFiles ? test : undefined;
   describe(`${name} restores`, () => {
     let ground: RealGround;
     let storage: StorageDriver;
@@ -44,7 +49,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
         makeNasty(folder);
         const before = fingerprint(folder);
         const mutation = freshMutation();
-        const snapshot = await freeze(storage, folder, mutation);
+        const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
         expect(fingerprint(folder)).toEqual(before);
         expect(valueOf(await storage.diff(snapshot, 'live'))).toEqual(NOTHING);
         wreck(folder);
@@ -62,7 +67,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
         makeNasty(folder);
         const before = fingerprint(folder);
         const mutation = freshMutation();
-        const snapshot = await freeze(storage, folder, mutation);
+        const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
         for (const attempt of [1, 2, 3]) {
           if (attempt === 2)
             for (const path of ['a', 'plain', 'sparse']) rmSync(join(folder, path), { recursive: true });
@@ -76,9 +81,9 @@ export function restoreConformance(name: string, open: () => RealGround): void {
         const folder = ground.folder();
         makeNasty(folder);
         const [one, two] = [freshMutation(), freshMutation()];
-        const first = { of: fingerprint(folder), taken: await freeze(storage, folder, one) };
+        const first = { of: fingerprint(folder), taken: await freeze(storage, ground.nameOf(folder), one) };
         wreck(folder);
-        const second = { of: fingerprint(folder), taken: await freeze(storage, folder, two) };
+        const second = { of: fingerprint(folder), taken: await freeze(storage, ground.nameOf(folder), two) };
         execFileSync('sh', ['-c', 'rm -rf a; echo third > plain; chmod 600 large'], { cwd: folder });
         valueOf(await storage.rollback(rollbackRequest(second.taken, two)));
         expect(fingerprint(folder)).toEqual(second.of);
@@ -89,7 +94,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
       test('and tells what changed by readable paths', async () => {
         const folder = ground.folder();
         makeNasty(folder);
-        const snapshot = await freeze(storage, folder);
+        const snapshot = await freeze(storage, ground.nameOf(folder));
         wreck(folder);
         const { added, modified, removed } = valueOf(await storage.diff(snapshot, 'live'));
         expect(added).toEqual(
@@ -116,7 +121,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
         const folder = ground.folder();
         makeNasty(folder);
         const mutation = freshMutation();
-        const snapshot = await freeze(storage, folder, mutation);
+        const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
         rmSync(join(folder, 'sparse'));
         const evidence = valueOf(await storage.rollback(rollbackRequest(snapshot, mutation)));
         expect(existsSync(join(evidence.path, 'sparse'))).toBe(false);
@@ -132,7 +137,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
         const inodes = () => ['.', 'kept', 'sub'].map((path) => statSync(join(folder, path)).ino);
         const before = inodes();
         const mutation = freshMutation();
-        const snapshot = await freeze(storage, folder, mutation);
+        const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
         writeFileSync(join(folder, 'changed'), 'failed');
         writeFileSync(join(folder, 'sub/new'), 'failed');
         valueOf(await storage.rollback(rollbackRequest(snapshot, mutation)));
@@ -148,7 +153,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
         });
         try {
           const mutation = freshMutation();
-          const snapshot = await freeze(storage, folder, mutation);
+          const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
           writeFileSync(join(folder, 'file'), 'failed');
           writeFileSync(join(folder, 'other'), 'failed');
           const plan = valueOf(await storage.plan(snapshot));
@@ -173,7 +178,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
           execFileSync('mount', ['--bind', folder, mount]);
           try {
             const mutation = freshMutation();
-            const snapshot = await freeze(storage, folder, mutation);
+            const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
             writeFileSync(join(mount, 'file'), 'failed');
             valueOf(await storage.rollback(rollbackRequest(snapshot, mutation)));
             expect(readFileSync(join(mount, 'file'), 'utf8')).toBe('before');
@@ -192,7 +197,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
             writeFileSync(join(mount, 'inside'), 'before');
             writeFileSync(join(folder, 'file'), 'before');
             const mutation = freshMutation();
-            const snapshot = await freeze(storage, folder, mutation);
+            const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
             writeFileSync(join(mount, 'inside'), 'not ours');
             writeFileSync(join(mount, 'new'), 'not ours');
             writeFileSync(join(folder, 'file'), 'failed');
@@ -207,13 +212,13 @@ export function restoreConformance(name: string, open: () => RealGround): void {
           }
         });
 
-        test('a mount that came after the snapshot forbids the rollback, by name', async () => {
+        fileTest?.('a mount that came after the snapshot forbids the rollback, by name', async () => {
           const folder = ground.folder();
           const mount = join(folder, 'came-later');
           mkdirSync(mount);
           writeFileSync(join(mount, 'hidden'), 'before');
           const mutation = freshMutation();
-          const snapshot = await freeze(storage, folder, mutation);
+          const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
           execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', mount]);
           try {
             writeFileSync(join(mount, 'inside'), 'not ours');
@@ -231,11 +236,11 @@ export function restoreConformance(name: string, open: () => RealGround): void {
           valueOf(await storage.rollback(rollbackRequest(snapshot, mutation)));
         });
 
-        test('what cannot be written is named, and can be tried again', async () => {
+        fileTest?.('what cannot be written is named, and can be tried again', async () => {
           const folder = ground.folder();
           writeFileSync(join(folder, 'file'), 'before');
           const mutation = freshMutation();
-          const snapshot = await freeze(storage, folder, mutation);
+          const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
           writeFileSync(join(folder, 'file'), 'failed');
           execFileSync('chattr', ['+i', join(folder, 'file')]);
           const request = rollbackRequest(snapshot, mutation);
@@ -261,7 +266,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
         mkdirSync(join(folder, 'etc'));
         for (const place of [outside, join(folder, 'etc')]) writeFileSync(join(place, 'passwd'), place);
         const mutation = freshMutation();
-        const snapshot = await freeze(storage, folder, mutation);
+        const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
         rmSync(join(folder, 'etc'), { recursive: true });
         symlinkSync(outside, join(folder, 'etc'));
         valueOf(await storage.rollback(rollbackRequest(snapshot, mutation)));
@@ -269,11 +274,11 @@ export function restoreConformance(name: string, open: () => RealGround): void {
         expect(readFileSync(join(folder, 'etc/passwd'), 'utf8')).toBe(join(folder, 'etc'));
       });
 
-      test('a dataset that was removed altogether is there again', async () => {
+      fileTest?.('a dataset that was removed altogether is there again', async () => {
         const folder = ground.folder();
         writeFileSync(join(folder, 'file'), 'before');
         const mutation = freshMutation();
-        const snapshot = await freeze(storage, folder, mutation);
+        const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
         const before = fingerprint(folder);
         renameSync(folder, `${folder}-away`);
         valueOf(await storage.rollback(rollbackRequest(snapshot, mutation)));
@@ -293,7 +298,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
       const delay = monitorEventLoopDelay({ resolution: 5 });
       delay.enable();
       const mutation = freshMutation();
-      const snapshot = await freeze(storage, folder, mutation);
+      const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
       execFileSync('sh', ['-c', 'rm -rf d1?; for f in d2*/*; do echo failed > $f; done; cp -r d3 new'], {
         cwd: folder,
       });
@@ -307,7 +312,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
     test('a temporary file of a restore that was broken off goes with the next one', async () => {
       const folder = ground.folder();
       const mutation = freshMutation();
-      const snapshot = await freeze(storage, folder, mutation);
+      const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
       writeFileSync(join(folder, '.hauki-new-1-0'), 'rest');
       valueOf(await storage.rollback(rollbackRequest(snapshot, mutation)));
       expect(lstatSync(join(folder, '.hauki-new-1-0'), { throwIfNoEntry: false })).toBeUndefined();
@@ -319,7 +324,7 @@ export function restoreConformance(name: string, open: () => RealGround): void {
       mkdirSync(outside, { recursive: true });
       symlinkSync(outside, join(folder, 'out'));
       const mutation = freshMutation();
-      const snapshot = await freeze(storage, folder, mutation);
+      const snapshot = await freeze(storage, ground.nameOf(folder), mutation);
       writeFileSync(join(folder, 'out/file'), 'outside');
       expect(valueOf(await storage.diff(snapshot, 'live'))).toEqual(NOTHING);
       rmSync(join(folder, 'out'));

@@ -35,7 +35,7 @@ export function storageConformance(name: string, open: () => Ground | Promise<Gr
     describe('locate', () => {
       test('knows its own dataset, and calls it by one name', async () => {
         const field = filled();
-        expect(await storage.locate(field.name)).toEqual({
+        expect(await storage.locate(field.name)).toMatchObject({
           ok: true,
           value: { name: field.name, driver: storage.driver },
         });

@@ -22,12 +22,12 @@ import type { Tree } from '../tree/entry.ts';
 import { guardable, notRecursive } from '../tree/guardable.ts';
 import { type Holder, holdersOf } from '../tree/holders.ts';
 import { differencesOf } from '../tree/look.ts';
-import { mountOf, mounts, mountsInside } from '../tree/mounts.ts';
+import { mountOf, mounts, mountsInside, textPath } from '../tree/mounts.ts';
 import { compareLive, planRestore, refusing, restore, type Restoration } from '../tree/restore.ts';
 import { scan } from '../tree/scan.ts';
 import { DEFAULT_RESERVE, isFull, lowSpace, ranFull, type Reserve } from '../tree/space.ts';
 import { errorCode, type Syscalls, syscalls } from '../tree/syscalls.ts';
-import { type Kept, type Meta, Store, STORE_NAME, textPath, TREE } from './store.ts';
+import { type Kept, type Meta, Store, STORE_NAME, TREE } from './store.ts';
 import {
   createSubvolume,
   destroySubvolume,

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import type { DatasetName } from '../../core/dataset.ts';
 import type { MutationId } from '../../core/mutation/mutation.ts';
 import type { SnapshotProperties, Stored } from '../../ports/storage.ts';
-import { mountOf, mounts } from '../tree/mounts.ts';
+import { mountOf, mounts, textPath } from '../tree/mounts.ts';
 import { errorCode, type Syscalls } from '../tree/syscalls.ts';
 import { destroySubvolume, inspectSubvolume, type Subvolume } from './subvolume.ts';
 
@@ -142,11 +142,6 @@ export class Store {
   inside(folder: string): Kept[] {
     return namesIn(folder).flatMap((name) => this.read(join(folder, name)) ?? []);
   }
-}
-
-/** Mount points are bytes in a latin1 string; Node wants UTF-8. */
-export function textPath(latin1: string): string {
-  return Buffer.from(latin1, 'latin1').toString();
 }
 
 function removeEmpty(folder: string): void {

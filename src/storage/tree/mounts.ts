@@ -6,12 +6,26 @@ export interface Mount {
   /** What of the file system is mounted there: '/' or a directory in it. */
   readonly root: string;
   readonly fsType: string;
+  /** What it is a mount of: a device, or the name of a ZFS dataset or snapshot. */
+  readonly source: string;
   readonly readOnly: boolean;
 }
 
-/** All mounts of this process's view, the later ones covering the earlier. */
-export async function mounts(): Promise<Mount[]> {
-  return parseMountInfo(await readFile('/proc/self/mountinfo', 'latin1'));
+let reading: Promise<readonly Mount[]> | undefined;
+let last: { readonly text: string; readonly table: readonly Mount[] } = { text: '', table: [] };
+
+/**
+ * All mounts of this process's view, the later ones covering the earlier. The kernel writes the table anew for whoever reads it, which
+ * takes its time where there are many; so those who ask at the same moment share one reading.
+ */
+export function mounts(): Promise<readonly Mount[]> {
+  return (reading ??= read().finally(() => (reading = undefined)));
+}
+
+async function read(): Promise<readonly Mount[]> {
+  const text = await readFile('/proc/self/mountinfo', 'latin1');
+  if (text !== last.text) last = { text, table: parseMountInfo(text) };
+  return last.table;
 }
 
 /** `36 35 98:0 /root /mount/point rw,noatime shared:1 - ext4 /dev/sda rw`; blanks and backslashes in paths come as octal `\040`. */
@@ -21,7 +35,8 @@ export function parseMountInfo(text: string): Mount[] {
     const [left = '', right = ''] = line.split(' - ');
     const [, , , root = '', path = '', options = ''] = left.split(' ');
     const readOnly = options.split(',').includes('ro');
-    return { path: unescape(path), root: unescape(root), fsType: right.split(' ')[0] ?? '', readOnly };
+    const [fsType = '', source = ''] = right.split(' ');
+    return { path: unescape(path), root: unescape(root), fsType, source: unescape(source), readOnly };
   });
 }
 
@@ -41,6 +56,11 @@ export function mountsInside(root: string, table: readonly Mount[]): string[] {
   const prefix = root === '/' ? '/' : `${latin1(root)}/`;
   const inside = table.filter(({ path }) => path.startsWith(prefix) && path !== prefix);
   return [...new Set(inside.map(({ path }) => path.slice(prefix.length)))];
+}
+
+/** Mount points are bytes in a latin1 string; Node wants UTF-8. */
+export function textPath(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString();
 }
 
 function latin1(path: string): string {

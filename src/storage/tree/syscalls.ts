@@ -37,12 +37,15 @@ const UTIME_OMIT = 0x3ffffffen;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const FICLONE = 0x40049409;
+const FADV_DONTNEED = 4;
+/** Wait for what is being written, write the rest, and wait for that. */
+const SYNC_FILE_RANGE_ALL = 1 | 2 | 4;
 const ENXIO = 6;
 
 export const OPEN_PARENT = O_PATH | O_CLOEXEC | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 export const OPEN_HANDLE = O_PATH | O_CLOEXEC | constants.O_NOFOLLOW;
 
-/** The system calls that Node lacks. All are quick and made directly, but for `syncfs` and `ioctlAsync`, which wait for a disk. */
+/** The system calls that Node lacks. All are quick and made directly, but for `drain`, `syncfs` and `ioctlAsync`, which wait for a disk. */
 export interface Syscalls {
   /** Whether there are any extended attributes. The path ends with a NUL; what comes behind it does not matter. */
   hasXattrs(terminatedPath: Buffer): boolean;
@@ -54,6 +57,11 @@ export interface Syscalls {
   lremovexattr(path: Buffer, name: string): void;
   /** Sets the modification time, `<seconds>.<nanoseconds>`; of a symlink its own. */
   setMtime(path: Buffer, mtime: string): void;
+  /**
+   * Hands what the kernel keeps of the content behind `fd` to the device, and then lets go of it. The device is not told to make it
+   * last: after a power cut it may be missing.
+   */
+  drain(fd: number): Promise<void>;
   /** Writes everything of the file system behind `fd` to the disk. */
   syncfs(fd: number): Promise<void>;
   /** Start of the next data at or after `offset`; undefined when only a hole follows. */
@@ -69,6 +77,8 @@ export interface Syscalls {
    */
   openBeneath(directory: number, path: Buffer): number | undefined;
   close(fd: number): void;
+  /** A pipe for two children to talk over. Close both ends once the children have theirs. */
+  pipe(): { readonly read: number; readonly write: number };
   ioctl(fd: number, request: number, argument: Buffer): void;
   ioctlAsync(fd: number, request: number, argument: Buffer): Promise<void>;
 }
@@ -98,11 +108,14 @@ async function load(): Promise<Syscalls> {
   const removexattr = libc.func('int lremovexattr(const void *path, const void *name)');
   const utimensat = libc.func('int utimensat(int dirfd, const void *path, const void *times, int flags)');
   const syncfs = libc.func('int syncfs(int fd)');
+  const syncFileRange = libc.func('int sync_file_range(int fd, intptr_t offset, intptr_t length, unsigned int flags)');
+  const fadvise = libc.func('int posix_fadvise(int fd, intptr_t offset, intptr_t length, int advice)');
   const lseek = libc.func('intptr_t lseek(int fd, intptr_t offset, int whence)');
   const cloneFile = libc.func('int ioctl(int fd, uintptr_t request, int from)');
   const control = libc.func('int ioctl(int fd, uintptr_t request, void *argument)');
   const mknod = libc.func('int mknod(const void *path, unsigned int mode, uintptr_t dev)');
   const close = libc.func('int close(int fd)');
+  const pipe2 = libc.func('int pipe2(void *fds, int flags)');
   const openat2 = libc.func(
     'intptr_t syscall(intptr_t number, int dirfd, const void *path, const void *how, size_t size)',
   );
@@ -173,6 +186,12 @@ async function load(): Promise<Syscalls> {
       times.writeBigInt64LE(BigInt(fraction.slice(0, 9).padEnd(9, '0')), 24);
       call('utimensat', utimensat, [AT_FDCWD, terminated(path), times, AT_SYMLINK_NOFOLLOW]);
     },
+    async drain(fd) {
+      await callAsync('sync_file_range', syncFileRange, [fd, 0, 0, SYNC_FILE_RANGE_ALL]);
+      // It hands over the error as its answer.
+      const errno = Number(fadvise(fd, 0, 0, FADV_DONTNEED));
+      if (errno !== 0) throw new SystemCallError('posix_fadvise', errno);
+    },
     syncfs: (fd) => callAsync('syncfs', syncfs, [fd]),
     seekData(fd, offset) {
       const at = call('lseek', lseek, [fd, offset, SEEK_DATA], ['ENXIO']);
@@ -202,6 +221,11 @@ async function load(): Promise<Syscalls> {
       return openat2Works ? fd : undefined;
     },
     close: (fd) => void call('close', close, [fd]),
+    pipe() {
+      const ends = Buffer.alloc(8);
+      call('pipe2', pipe2, [ends, O_CLOEXEC]);
+      return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
+    },
     ioctl: (fd, request, argument) => void call('ioctl', control, [fd, request, argument]),
     ioctlAsync: (fd, request, argument) => callAsync('ioctl', control, [fd, request, argument]),
   };

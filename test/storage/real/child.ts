@@ -3,10 +3,11 @@ import { writeSync } from 'node:fs';
 import type { RollbackRequest, SnapshotRequest, StorageDriver } from '../../../src/ports/storage.ts';
 import { btrfsStorage } from '../../../src/storage/btrfs/btrfs.ts';
 import { directoryStorage } from '../../../src/storage/directory/directory.ts';
+import { zfsStorage } from '../../../src/storage/zfs/zfs.ts';
 
 /** What the child of a test is told to do, as JSON in its first argument. */
 export interface Order {
-  readonly driver: 'directory' | 'btrfs';
+  readonly driver: 'directory' | 'btrfs' | 'zfs';
   readonly home: string;
   readonly reserve?: number;
   readonly call:
@@ -20,10 +21,11 @@ export interface Order {
 const order = JSON.parse(process.argv[2] ?? '') as Order;
 const { home, reserve } = order;
 const room = reserve === undefined ? {} : { reserve: () => reserve };
-const storage =
-  order.driver === 'btrfs'
-    ? btrfsStorage({ home, ...room })
-    : directoryStorage({ home, store: `${home}/store`, ...room });
+const storage = {
+  zfs: () => zfsStorage({ home }),
+  btrfs: () => btrfsStorage({ home, ...room }),
+  directory: () => directoryStorage({ home, store: `${home}/store`, ...room }),
+}[order.driver]();
 
 /** One call on a real backend in a process of its own: one that can be killed, or belong to another user. */
 async function answer(storage: StorageDriver): Promise<unknown> {

@@ -8,7 +8,12 @@ import { execFileSync } from 'node:child_process';
 export function fingerprint(root: string, { xattrs = true }: { readonly xattrs?: boolean } = {}): string[] {
   const lines: string[] = [];
   const groups = new Map<string, string[]>();
-  const entries = output('find', [root, '-xdev', '-printf', '%y\\0%m\\0%U\\0%G\\0%s\\0%T@\\0%l\\0%n\\0%i\\0%P\\0'])
+  const entries = output('find', [
+    `${root}/.`,
+    '-xdev',
+    '-printf',
+    '%y\\0%m\\0%U\\0%G\\0%s\\0%T@\\0%l\\0%n\\0%i\\0%P\\0',
+  ])
     .split('\0')
     .slice(0, -1);
   for (let at = 0; at < entries.length; at += 10) {

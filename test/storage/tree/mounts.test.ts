@@ -11,7 +11,7 @@ const TABLE = parseMountInfo(`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vd
 `);
 
 test('the mount table is read, escapes and all', () => {
-  expect(TABLE[2]).toEqual({ path: '/srv', root: '/@data', fsType: 'btrfs', readOnly: true });
+  expect(TABLE[2]).toEqual({ path: '/srv', root: '/@data', fsType: 'btrfs', source: '/dev/vdb', readOnly: true });
   expect(TABLE[3]?.path).toBe('/srv/with blank\\and\nline');
 });
 

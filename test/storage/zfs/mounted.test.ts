@@ -1,0 +1,24 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import { parseMountInfo } from '../../../src/storage/tree/mounts.ts';
+import { mountsWithoutPlace } from '../../../src/storage/zfs/mounted.ts';
+import { temporaryFolder } from '../real/ground.ts';
+
+const TABLE = parseMountInfo(
+  ['tree', 'tree/a', 'tree/a/b', 'tree/.zfs/snapshot/s', 'tree/new', 'tree/new/b', 'other']
+    .map((name, index) => `${index + 30} 25 0:${index + 40} / /tank/${name} rw shared:1 - zfs tank/${name} rw\n`)
+    .join(''),
+);
+
+test('a mount has its place in the file system it lies in, not in the ones around that', async () => {
+  const frozen = temporaryFolder();
+  mkdirSync(join(frozen.path, 'a'));
+  const open = () => Promise.resolve(frozen.path);
+  expect(await mountsWithoutPlace('/tank/tree', TABLE, open)).toEqual(['/tank/tree/new']);
+  expect(await mountsWithoutPlace('/tank/tree/a', TABLE, open)).toEqual(['/tank/tree/a/b']);
+  expect(await mountsWithoutPlace('/tank/other', TABLE, () => Promise.reject(new Error('no reason')))).toEqual([]);
+  frozen.remove();
+});
