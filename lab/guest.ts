@@ -236,12 +236,13 @@ export class Lab {
    * own totals.
    *
    * @param args after `vitest run`: `['--project', 'zfs']`
+   * @param env besides CI=true
    * @throws when a test failed, or none ran
    */
-  async vitest(args: readonly string[]): Promise<Counts> {
+  async vitest(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Counts> {
     const { code, stdout } = await this.run(['node', 'node_modules/vitest/vitest.mjs', 'run', ...args], {
       cwd: '/opt/hauki',
-      env: { CI: 'true', NO_COLOR: '1' },
+      env: { CI: 'true', NO_COLOR: '1', ...env },
       okCodes: 'any',
       onOutput: (text) => process.stdout.write(text.replaceAll(/^(?=.)/gm, '  | ')),
     });
