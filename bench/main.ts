@@ -4,6 +4,7 @@ import { guardBench } from './guard.ts';
 import { ledgerBench } from './ledger.ts';
 import type { Row } from './row.ts';
 import { benchServer } from './server.ts';
+import { zfsClearBench, zfsListBench, zfsRollbackBench } from './zfs.ts';
 
 /*
  * `npm run bench [-- NAME…] [-- --json]`: figures as ratios to a peer measured in the same run, because machines differ and
@@ -15,6 +16,9 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   guard: guardBench,
   directory: directoryBench,
   ledger: ledgerBench,
+  'zfs-clear': zfsClearBench,
+  'zfs-rollback': zfsRollbackBench,
+  'zfs-list': zfsListBench,
 };
 
 const args = process.argv.slice(2);

@@ -10,6 +10,7 @@ import { RECIPE } from './recipe.ts';
 import { closingLine } from './report.ts';
 import { cacheFolder, openRun, type Run } from './run.ts';
 import { runSuite } from './suite.ts';
+import { commandLine } from './words.ts';
 
 /*
  * `npm run lab`: a throw-away Debian with OpenZFS, LXD and systemd, and scenarios that are run in it. The last line is
@@ -19,6 +20,7 @@ const HELP = `npm run lab [-- NAME…]     run all scenarios, or some
 npm run lab -- list         name them
 npm run lab -- shell        boot, and open a shell in the guest
 npm run lab -- build        build the image if it is not in the cache
+npm run lab -- bench        measure hauki on ZFS in the guest: ratios to the raw commands of the same run
 
 The image takes some minutes once, and is cached in $HAUKI_LAB_CACHE (default: hauki-lab in the user's cache directory).`;
 
@@ -39,13 +41,13 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const names = scenarioNames(ROOT);
   const [first = ''] = args;
-  const command = ['list', 'shell', 'build'].includes(first) ? first : 'run';
+  const command = ['list', 'shell', 'build', 'bench'].includes(first) ? first : 'run';
   const asked = command === 'run' ? args : [];
   const wrong = command === 'run' ? args.find((arg) => !names.includes(arg)) : args[1];
   if (wrong !== undefined) {
     console.error(
       command === 'run'
-        ? `There is no scenario "${wrong}". There are: ${names.join(', ')}; and list, shell, build, --help.`
+        ? `There is no scenario "${wrong}". There are: ${names.join(', ')}; and list, shell, build, bench, --help.`
         : `"${command}" takes no arguments, and was given "${wrong}".`,
     );
     return EXIT_USAGE;
@@ -54,6 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (command === 'list') await list(names);
     else if (command === 'build') await image();
     else if (command === 'shell') return await withMachine(shell);
+    else if (command === 'bench') return await withMachine(bench);
     else return await withMachine((machine, run) => scenarios(asked.length === 0 ? names : asked, machine, run));
     return 0;
   } catch (error) {
@@ -121,6 +124,15 @@ The console is in ${machine.console}. When you leave, all of it is thrown away.
   const code = await new Promise<number>((resolve) => void child.once('exit', (code) => resolve(code ?? 1)));
   stop.throwIfAborted();
   say(`logs are in ${run.logs}`);
+  return code;
+}
+
+/** Figures are no tests: nothing fails when one is missed. */
+async function bench(machine: Machine): Promise<number> {
+  await longWork('booting', () => machine.boot());
+  const argv = ['node', 'scripts/run.mjs', 'bench', 'zfs-clear', 'zfs-rollback', 'zfs-list'];
+  const onOutput = (text: string): void => void process.stdout.write(text);
+  const { code } = await machine.ssh.start(commandLine(argv, { cwd: '/opt/hauki' }), { stop, onOutput }).done;
   return code;
 }
 
