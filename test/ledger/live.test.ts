@@ -34,10 +34,12 @@ test('verify and export work beside a process that appends as fast as it can', {
 
   let witness: Head | undefined;
   let records = 0;
-  for (let round = 0; round < 20; round++) {
+  // On a busy machine the other process may not get a turn between two looks: then this looks again, until the test's time is up.
+  for (let grown = 0; grown < 20;) {
     const verdict = await verify(home, witness === undefined ? {} : { witness });
     expect(verdict).toMatchObject({ ok: true, notes: [] });
-    expect(verdict.records).toBeGreaterThan(records);
+    expect(verdict.records).toBeGreaterThanOrEqual(records);
+    if (verdict.records > records) grown += 1;
     ({ records, head: witness } = verdict);
     await sleep(20);
   }
