@@ -14,7 +14,7 @@ interface Doctor {
 export default scenario({
   about:
     'An ordinary user guards a dataset of his own with what "zfs allow" gives him, and is told what that has to be.',
-  minutesMax: 6,
+  minutesMax: 12,
   async run(lab) {
     await lab.freshPool('tank/crm', 'tank/alice');
     // Evidence is mounted below HOME, and goes with the pool.

@@ -36,7 +36,7 @@ const DEATHS: readonly Death[] = [
 export default scenario({
   about:
     'A controller killed at every effect of clear, commit and rollback leaves nothing that the next one does not end.',
-  minutesMax: 12,
+  minutesMax: 20,
   async run(lab) {
     await lab.freshPool(DATASET);
     const table: string[] = [];

@@ -12,7 +12,7 @@ const WRECK = `cd /tank/crm; rm -r data; echo two > config; chmod 700 app; mv ap
 export default scenario({
   about:
     'Guarding ZFS: frozen, told in properties, undone byte for byte, volumes and trees of datasets too, and sealed.',
-  minutesMax: 6,
+  minutesMax: 12,
   async run(lab) {
     await lab.freshPool('tank/crm', 'tank/tree', 'tank/tree/a', 'tank/tree/a/b');
     await lab.run(['zfs', 'create', '-V', '16M', 'tank/disk']);

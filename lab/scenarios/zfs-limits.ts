@@ -12,7 +12,7 @@ const CONFIG = `retention:
 export default scenario({
   about:
     'Holds and clones that keep, pools that are full or gone, datasets renamed or destroyed: each told, none undone wrongly.',
-  minutesMax: 8,
+  minutesMax: 12,
   async run(lab) {
     const image = `${lab.folder}/small.img`;
     await lab.freshPool('tank/crm');

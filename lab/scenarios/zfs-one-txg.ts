@@ -16,7 +16,7 @@ const intentOf = (dataset: string): string =>
 export default scenario({
   about:
     'Requests that come together are frozen together, each with its own intent; one that is denied is denied alone.',
-  minutesMax: 4,
+  minutesMax: 12,
   async run(lab) {
     await lab.freshPool();
     await lab.sh([FIRST, ...DATASETS, GONE].map((dataset) => `zfs create ${dataset}`).join('\n'));

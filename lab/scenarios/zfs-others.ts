@@ -29,7 +29,7 @@ autoprune = yes
 export default scenario({
   about:
     'Beside sanoid, syncoid and people: hauki touches nothing of theirs, and what of theirs is in the way it names.',
-  minutesMax: 8,
+  minutesMax: 12,
   async run(lab) {
     await lab.freshPool('tank/crm', 'tank/backup');
     await furnish(lab, CRM);

@@ -10,7 +10,7 @@ const CHANGED_MIB = 150;
 export default scenario({
   about:
     'After a power cut in the middle of a change, and of a rollback, the state is back or the change is kept, as promised.',
-  minutesMax: 10,
+  minutesMax: 12,
   async run(lab) {
     const mutations = new Mutations(lab);
     await lab.freshPool('tank/crm', 'tank/billing');

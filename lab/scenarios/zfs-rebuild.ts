@@ -9,7 +9,7 @@ const INTENT = 'say "no", $(really)\n\tand 🦅 \\ -';
 
 export default scenario({
   about: 'A lost ledger is rebuilt from the pool alone; one that is there is held against the pool at every start.',
-  minutesMax: 10,
+  minutesMax: 12,
   async run(lab) {
     const mutations = new Mutations(lab);
     await lab.freshPool('tank/crm', 'tank/billing');

@@ -9,7 +9,7 @@ const CRM = '/tank/crm';
 export default scenario({
   about:
     'Going back on ZFS: under open files and writers, past what stands in the way, and never over what others took.',
-  minutesMax: 8,
+  minutesMax: 12,
   async run(lab) {
     await lab.freshPool('tank/crm');
     await furnish(lab, CRM);
