@@ -124,6 +124,10 @@ export default scenario({
     assert.equal(String(await lab.get('/small/crm/config')), 'two\n');
 
     lab.step('a command that fills the pool');
+    // ZFS reckons with 24 times of what is written, and where that would not fit waits for the disk before it goes on: for minutes here.
+    const inflation = '/sys/module/zfs/parameters/spa_asize_inflation';
+    lab.after(async () => void (await lab.sh(`echo 24 > ${inflation}`)));
+    await lab.sh(`echo 3 > ${inflation}`);
     await furnish(lab, '/small/crm');
     const small = await fingerprint(lab, '/small/crm');
     const filling = ['guard', '--dataset', 'small/crm', '--intent', 'fill it', '--json', '--'];
@@ -148,7 +152,9 @@ export default scenario({
     assert.match(await lab.sh(`ls ${await mutations.evidencePath({ mutation })}`), /^fill$/m);
 
     lab.step('little space is a reason to say no');
-    await lab.sh('zfs set quota=$(($(zfs get -Hp -o value used small/crm) + 65536)) small/crm');
+    await lab.sh(
+      'zpool sync small; used=$(zfs get -Hp -o value used small/crm); zfs set quota=$((used + used / 50)) small/crm',
+    );
     const tight = await mutations.denied(['small/crm'], 'one more');
     assert.equal(tight.code, 'low_space');
     assert.match(tight.message, /\d MiB free/);
