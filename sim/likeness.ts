@@ -18,5 +18,9 @@ export function comparable(state: State): string {
     stuck: Object.fromEntries(state.stuck),
     findings: state.findings,
     condemned: Object.fromEntries(state.condemned),
+    nodes: Object.fromEntries(state.nodes),
+    invitations: Object.fromEntries(state.invitations),
+    tokens: Object.fromEntries(state.tokens),
+    pace: Object.fromEntries(state.pace),
   });
 }

@@ -29,9 +29,25 @@ export const CODES = {
 
   // Who asks may not.
   unauthorized: { http: 401, exit: 75, retry: false, hint: 'Send the token from HAUKI_HOME/token as "Authorization: Bearer …", or use the Unix socket.' },
+  certificate_refused: { http: 401, exit: 75, retry: false, hint: 'Join the mesh again with a new token: "hauki node invite" on the controller makes one.' },
+  node_revoked: { http: 403, exit: 75, retry: false, hint: 'Whoever runs the controller can invite it again.' },
+  token_revoked: { http: 403, exit: 75, retry: false, hint: 'Ask whoever runs the controller for another token.' },
+  forbidden: { http: 403, exit: 75, retry: false, hint: 'Ask on the controller itself, or with a token of that scope.' },
   policy_denied: { http: 403, exit: 75, retry: false, hint: "Ask whoever runs the controller to widen the node's policy." },
 
+  // Joining the mesh.
+  token_invalid: { http: 400, exit: 64, retry: false, hint: 'Copy the whole line that "hauki node invite" printed.' },
+  token_unknown: { http: 403, exit: 75, retry: false, hint: 'Ask for a new one: "hauki node invite" on the controller.' },
+  token_used: { http: 409, exit: 75, retry: false, hint: 'A token works once. Ask for a new one: "hauki node invite" on the controller.' },
+  token_expired: { http: 403, exit: 75, retry: false, hint: 'Ask for a new one: "hauki node invite" on the controller.' },
+  name_taken: { http: 409, exit: 75, retry: false, hint: 'Choose another name.' },
+  node_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki node list" on the controller shows the nodes.' },
+  mesh_missing: { http: 409, exit: 75, retry: false, hint: 'Run "hauki mesh init" on the controller first; docs/mesh.md shows how.' },
+  mesh_other: { http: 409, exit: 75, retry: false, hint: 'Check the address, and for which mesh the token is. Nothing secret was sent.' },
+  address_refused: { http: 400, exit: 64, retry: false, hint: 'Listen in 10.0.0.0/8, 100.64.0.0/10 or on loopback, or name the address in "listenAnywhere" of config.yaml.' },
+
   // Not now.
+  rate_limited: { http: 429, exit: 75, retry: true, hint: 'Ask again in a minute.' },
   lock_timeout: { http: 409, exit: 75, retry: true, hint: '"hauki locks" shows who holds what; ask again with a longer --wait.' },
   dataset_busy: { http: 409, exit: 75, retry: true, hint: 'Wait until the open mutation has ended, or end it.' },
   overloaded: { http: 503, exit: 75, retry: true, hint: 'Ask again in a moment.' },

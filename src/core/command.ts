@@ -4,7 +4,10 @@ import type { Target } from './event.ts';
 import type { Missing } from './findings/findings.ts';
 import type { Mutation, MutationId, MutationRequest } from './mutation/mutation.ts';
 import type { Candidate } from './retention/retention.ts';
+import type { Denial } from './node/denial.ts';
+import type { NodePolicy } from './policy/rules.ts';
 import type { Evidence, Snapshot } from './snapshot/snapshot.ts';
+import type { Scope } from './token/token.ts';
 
 /** What somebody wants, or what an effect answered. The engine stamps time and ids on it, so that deciding stays pure. */
 export type Command = { readonly at: number; readonly mono: number } & Facts & CommandBody;
@@ -56,6 +59,43 @@ export type CommandBody =
   /** `insist`: a person asks, so what the storage refused lately is tried again. */
   | { readonly type: 'prune'; readonly candidates: readonly Candidate[]; readonly insist?: boolean }
   | { readonly type: 'destroy'; readonly target: Target; readonly why: string }
+  | {
+      readonly type: 'invite';
+      readonly node: string;
+      /** SHA-256 of the token's secret. */
+      readonly digest: string;
+      readonly expiresAt: number;
+      readonly policy: NodePolicy;
+    }
+  /** `fingerprint`, `publicKey`: see Member. `expiresAt`: of the certificate it is to get. */
+  | {
+      readonly type: 'join';
+      readonly node: string;
+      readonly digest: string;
+      readonly fingerprint: string;
+      readonly publicKey: string;
+      readonly expiresAt: number;
+    }
+  /** `from`: the fingerprint of the key it asks with. */
+  | {
+      readonly type: 'rotate';
+      readonly node: string;
+      readonly from: string;
+      readonly fingerprint: string;
+      readonly publicKey: string;
+      readonly expiresAt: number;
+    }
+  | { readonly type: 'revoke'; readonly node: string }
+  | {
+      readonly type: 'issue_token';
+      readonly name: string;
+      readonly digest: string;
+      readonly scopes: readonly Scope[];
+      readonly expiresAt?: number;
+    }
+  | { readonly type: 'revoke_token'; readonly name: string }
+  /** A door refused somebody: to be put on record. */
+  | ({ readonly type: 'report_denial' } & Denial)
   | { readonly type: 'snapshot_answered'; readonly mutation: MutationId; readonly answer: Answer<readonly Snapshot[]> }
   | { readonly type: 'withdraw_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
   | { readonly type: 'stop_answered'; readonly mutation: MutationId; readonly answer: Answer<unknown> }

@@ -9,11 +9,13 @@ import { dueAt } from './lease/lease.ts';
 import { admissions, request, snapshotAnswered, withdrawAnswered } from './mutation/admit.ts';
 import type { Mutation, MutationId } from './mutation/mutation.ts';
 import { commit, commitAnswered, resolve, rollback, rollbackAnswered } from './mutation/outcome.ts';
+import { invite, join, revoke, rotate } from './node/enrolling.ts';
 import type { Policy } from './policy/policy.ts';
 import { recover } from './recovery.ts';
 import { destroy, destroyAnswered, pin, prune } from './retention/pruning.ts';
 import { seal, sealAnswered } from './seal/sealing.ts';
 import type { State } from './state.ts';
+import { issueToken, revokeToken } from './token/issuing.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What follows from a command: the facts to record, and the state they lead to. A refused command leaves no facts of its own. */
@@ -85,6 +87,20 @@ function judge(state: State, command: Command, policy: Policy): Verdict {
       return ok(prune(state, command, policy));
     case 'destroy':
       return destroy(state, command);
+    case 'invite':
+      return invite(state, command);
+    case 'join':
+      return join(state, command);
+    case 'rotate':
+      return rotate(state, command);
+    case 'revoke':
+      return revoke(state, command);
+    case 'issue_token':
+      return issueToken(state, command);
+    case 'revoke_token':
+      return revokeToken(state, command);
+    case 'report_denial':
+      return ok([accessDenied(command)]);
     case 'snapshot_answered':
       return ok(inStage(state, command.mutation, 'snapshotting', (mutation) => snapshotAnswered(mutation, command)));
     case 'withdraw_answered':
@@ -102,6 +118,11 @@ function judge(state: State, command: Command, policy: Policy): Verdict {
     case 'destroy_answered':
       return ok(destroyAnswered(command));
   }
+}
+
+function accessDenied(command: Extract<Command, { type: 'report_denial' }>): EventBody {
+  const { peer, as, what, code, message, times } = command;
+  return { type: 'access_denied', peer, ...(as === undefined ? {} : { as }), what, code, message, times };
 }
 
 function withMutation(state: State, id: MutationId, judgeOne: (mutation: Mutation) => Verdict): Verdict {

@@ -2,7 +2,10 @@ import type { Refusal } from '../base/refusal.ts';
 import type { DatasetName, DriverName } from './dataset.ts';
 import type { Findings } from './findings/findings.ts';
 import type { MutationId, MutationRequest, Stage } from './mutation/mutation.ts';
+import type { Denial } from './node/denial.ts';
+import type { NodePolicy } from './policy/rules.ts';
 import type { Evidence, Snapshot } from './snapshot/snapshot.ts';
+import type { Scope } from './token/token.ts';
 
 /**
  * What happened: the ledger's records. Facts in the past tense, complete enough that the state follows from them alone.
@@ -87,7 +90,41 @@ export type EventBody =
   | { readonly type: 'seal_refused'; readonly dataset: DatasetName; readonly reason: Refusal }
   | { readonly type: 'destroy_started'; readonly target: Target; readonly why: string }
   | { readonly type: 'destroyed'; readonly target: Target }
-  | { readonly type: 'destroy_refused'; readonly target: Target; readonly reason: Refusal };
+  | { readonly type: 'destroy_refused'; readonly target: Target; readonly reason: Refusal }
+  | {
+      readonly type: 'node_invited';
+      readonly node: string;
+      readonly digest: string;
+      readonly expiresAt: number;
+      readonly policy: NodePolicy;
+    }
+  | { readonly type: 'node_uninvited'; readonly node: string }
+  /** Its policy is that of its invitation. */
+  | {
+      readonly type: 'node_joined';
+      readonly node: string;
+      readonly digest: string;
+      readonly fingerprint: string;
+      readonly publicKey: string;
+      readonly expiresAt: number;
+    }
+  | {
+      readonly type: 'node_rotated';
+      readonly node: string;
+      readonly fingerprint: string;
+      readonly publicKey: string;
+      readonly expiresAt: number;
+    }
+  | { readonly type: 'node_revoked'; readonly node: string }
+  | {
+      readonly type: 'token_issued';
+      readonly name: string;
+      readonly digest: string;
+      readonly scopes: readonly Scope[];
+      readonly expiresAt?: number;
+    }
+  | { readonly type: 'token_revoked'; readonly name: string; readonly digest: string }
+  | ({ readonly type: 'access_denied' } & Denial);
 
 /** Who caused a step: the lease's holder, a person at the controller, or the controller itself. */
 export type Actor = 'holder' | 'operator' | 'controller';

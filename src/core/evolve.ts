@@ -2,8 +2,11 @@ import type { Refusal } from '../base/refusal.ts';
 import type { DatasetName } from './dataset.ts';
 import type { Event } from './event.ts';
 import { isFinal, type Mutation, type MutationId, type MutationRequest } from './mutation/mutation.ts';
+import { count } from './node/pace.ts';
+import { register } from './node/register.ts';
 import { STUCK_MS } from './retention/retention.ts';
 import type { Seal, State } from './state.ts';
+import type { ApiToken } from './token/token.ts';
 
 /**
  * Folds events into the state. Total and order-preserving: what the ledger holds is what happened, so nothing is refused here.
@@ -14,7 +17,7 @@ export function evolve(state: State, events: readonly Event[]): State {
   // One copy for the batch, not one an event: replaying a long ledger would be quadratic otherwise.
   const mutations = new Map(state.mutations);
   // These change rarely, and stay the same object when they do not: the ledger writes only what changed.
-  let { seals, condemned, stuck, findings } = state;
+  let { seals, condemned, stuck, findings, nodes, invitations, tokens, pace } = state;
   let { fence, at, namedAt } = state.counters;
 
   for (const event of events) {
@@ -74,11 +77,43 @@ export function evolve(state: State, events: readonly Event[]): State {
         condemned = withoutKey(own(condemned, state.condemned), event.target.name);
         stuck = stuckAfter(own(stuck, state.stuck), event);
         break;
+      case 'node_invited':
+      case 'node_uninvited':
+      case 'node_joined':
+      case 'node_rotated':
+      case 'node_revoked': {
+        const changedNodes = own(nodes, state.nodes);
+        const changedInvitations = own(invitations, state.invitations);
+        register(changedNodes, changedInvitations, event);
+        [nodes, invitations] = [changedNodes, changedInvitations];
+        break;
+      }
+      case 'token_issued':
+        tokens = own(tokens, state.tokens).set(event.digest, tokenOf(event));
+        break;
+      case 'token_revoked':
+        tokens = withoutKey(own(tokens, state.tokens), event.digest);
+        break;
+      case 'access_denied':
+        break;
+      case 'requested':
+        pace = count(own(pace, state.pace), event.request.node, event.at, 1);
+        change(mutations, event.mutation, event);
+        break;
+      case 'denied': {
+        const node = mutations.get(event.mutation)?.node;
+        if (event.reason.code === 'rate_limited' && node !== undefined) {
+          pace = count(own(pace, state.pace), node, event.at, -1);
+        }
+        change(mutations, event.mutation, event);
+        break;
+      }
       default:
         change(mutations, event.mutation, event);
     }
   }
-  return { mutations, counters: { fence, at, namedAt }, seals, condemned, stuck, findings };
+  const counters = { fence, at, namedAt };
+  return { mutations, counters, seals, condemned, stuck, findings, nodes, invitations, tokens, pace };
 }
 
 /** A copy to be changed, made once for the batch: thousands of things go at a time. */
@@ -197,6 +232,11 @@ function rebased(mutation: Mutation, at: number, mono: number): Mutation {
     waitUntilMono: mono,
     ...(mutation.expiresAt === undefined ? {} : { expiresAt: at + leftMs, expiresMono: mono + leftMs }),
   };
+}
+
+function tokenOf(event: Extract<Event, { type: 'token_issued' }>): ApiToken {
+  const { name, digest, scopes, at, expiresAt } = event;
+  return { name, digest, scopes, issuedAt: at, ...(expiresAt === undefined ? {} : { expiresAt }) };
 }
 
 /** A try that is followed by another never had a final answer. */

@@ -64,7 +64,13 @@ function sealSubject({ name }: Dataset): string {
 }
 
 /** Why a mutation is quarantined whose holder may still be at work, without a clearance. */
-const ABANDONED: ReadonlySet<Code | undefined> = new Set<Code>(['lease_expired', 'holder_gone', 'outcome_unknown']);
+const ABANDONED: ReadonlySet<Code | undefined> = new Set<Code>([
+  'lease_expired',
+  'holder_gone',
+  'outcome_unknown',
+  'node_revoked',
+  'token_revoked',
+]);
 
 function effectOf(state: State, mutation: Mutation): Effect | undefined {
   const { id } = mutation;

@@ -3,6 +3,9 @@ import type { DatasetName, DriverName } from './dataset.ts';
 import type { Target } from './event.ts';
 import { type Findings, NOTHING_FOUND } from './findings/findings.ts';
 import type { Mutation, MutationId } from './mutation/mutation.ts';
+import type { Invitation, Member } from './node/member.ts';
+import type { Pace } from './node/pace.ts';
+import type { ApiToken } from './token/token.ts';
 
 /**
  * Everything decisions rest on. Holds the mutations that are not final, in the order they were asked for, plus those a command
@@ -17,6 +20,14 @@ export interface State {
   /** What the storage would not destroy, by its name there, and when it said so (wall clock, ms): of the last day. */
   readonly stuck: ReadonlyMap<string, number>;
   readonly findings: Findings;
+  /** Who has joined the mesh, by name; those revoked too. */
+  readonly nodes: ReadonlyMap<string, Member>;
+  /** Join tokens given out and not used, by the node's name. */
+  readonly invitations: ReadonlyMap<string, Invitation>;
+  /** API tokens by their digest. */
+  readonly tokens: ReadonlyMap<string, ApiToken>;
+  /** How often each node asked lately, by name. */
+  readonly pace: ReadonlyMap<string, Pace>;
 }
 
 /** Numbers that only grow, whatever is pruned or compacted. */
@@ -51,4 +62,8 @@ export const EMPTY: State = {
   condemned: new Map(),
   stuck: new Map(),
   findings: NOTHING_FOUND,
+  nodes: new Map(),
+  invitations: new Map(),
+  tokens: new Map(),
+  pace: new Map(),
 };

@@ -4,7 +4,17 @@ import { EMPTY, type State } from '../core/state.ts';
 export type Standing = Omit<State, 'mutations'>;
 
 /** Its parts, each stored under its own name so that only what changed is written. */
-export const PARTS = ['counters', 'seals', 'condemned', 'stuck', 'findings'] as const;
+export const PARTS = [
+  'counters',
+  'seals',
+  'condemned',
+  'stuck',
+  'findings',
+  'nodes',
+  'invitations',
+  'tokens',
+  'pace',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 export function writePart(standing: Standing, part: Part): string {
@@ -21,6 +31,10 @@ export function readStanding(text: (part: Part) => string | undefined): Standing
     seals: new Map(parsed('seals') as Entries<Standing['seals']> | null),
     stuck: new Map(parsed('stuck') as Entries<Standing['stuck']> | null),
     condemned: new Map(parsed('condemned') as Entries<Standing['condemned']> | null),
+    nodes: new Map(parsed('nodes') as Entries<Standing['nodes']> | null),
+    invitations: new Map(parsed('invitations') as Entries<Standing['invitations']> | null),
+    tokens: new Map(parsed('tokens') as Entries<Standing['tokens']> | null),
+    pace: new Map(parsed('pace') as Entries<Standing['pace']> | null),
   };
 }
 

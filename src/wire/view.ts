@@ -86,8 +86,14 @@ export interface CloudEvent {
   readonly data: Event;
 }
 
+function subjectOf(event: Event): string | undefined {
+  if ('mutation' in event) return event.mutation;
+  if ('dataset' in event) return event.dataset;
+  return 'node' in event ? event.node : undefined;
+}
+
 export function cloudEvent({ seq, event, hash }: LedgerRecord, node: string): CloudEvent {
-  const subject = 'mutation' in event ? event.mutation : 'dataset' in event ? event.dataset : undefined;
+  const subject = subjectOf(event);
   return {
     specversion: '1.0',
     id: String(seq),

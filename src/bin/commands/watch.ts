@@ -73,6 +73,19 @@ function describe(event: Event): string {
     case 'destroyed':
     case 'destroy_refused':
       return `${event.type.replaceAll('_', ' ')}: ${event.target.name}`;
+    case 'node_invited':
+    case 'node_uninvited':
+    case 'node_joined':
+    case 'node_rotated':
+    case 'node_revoked':
+      return `${event.type.replaceAll('_', ' ')}: ${event.node}`;
+    case 'token_issued':
+    case 'token_revoked':
+      return `API ${event.type.replaceAll('_', ' ')}: ${event.name}`;
+    case 'access_denied': {
+      const times = event.times > 1 ? ` (${event.times} times)` : '';
+      return `access denied to ${event.as ?? event.peer}, ${event.what}: ${event.message} (${event.code})${times}`;
+    }
     default:
       return `${event.type.replaceAll('_', ' ')}  [${'mutation' in event ? event.mutation : event.dataset}]`;
   }

@@ -21,21 +21,24 @@ export function attach(mutation: Mutation, command: Extract<Command, { type: 'at
   return ok(mutation.holderLostUntilMono === undefined ? [] : [{ type: 'holder_back', mutation: mutation.id }]);
 }
 
-/** The connection of an attached caller closed: whatever it was waiting for or doing is off. */
-export function holderGone(
-  mutation: Mutation,
-  reason: Refusal = refusal('cancelled', 'The caller went away before it was cleared.'),
-): EventBody[] {
+/**
+ * The connection of an attached caller closed: whatever it was waiting for or doing is off.
+ *
+ * @param why what else took its holder away: a node that was revoked
+ */
+export function holderGone(mutation: Mutation, why?: Refusal): EventBody[] {
   const id = mutation.id;
+  const reason = why ?? refusal('cancelled', 'The caller went away before it was cleared.');
+  const into = reason.code === 'cancelled' ? 'cancelled' : 'denied';
   switch (mutation.stage) {
     case 'queued':
-      return [{ type: 'cancelled', mutation: id, reason }];
+      return [{ type: into, mutation: id, reason }];
     case 'snapshotting':
-      return [{ type: 'withdraw_started', mutation: id, into: 'cancelled', reason }];
+      return [{ type: 'withdraw_started', mutation: id, into, reason }];
     case 'cleared':
       return abandon(
         mutation,
-        refusal('holder_gone', 'The caller died or lost its connection before it said how the change ended.'),
+        why ?? refusal('holder_gone', 'The caller died or lost its connection before it said how the change ended.'),
       );
     default:
       return [];

@@ -4,7 +4,10 @@ import type { Answer, Command } from '../command.ts';
 import type { EventBody } from '../event.ts';
 import { fallDue } from '../lease/holder.ts';
 import { whoseTurn } from '../lock/lock.ts';
+import { revokedRefusal } from '../node/member.ts';
+import { askedLately } from '../node/pace.ts';
 import { type Policy, refusalOf } from '../policy/policy.ts';
+import type { NodePolicy } from '../policy/rules.ts';
 import { snapshotName } from '../snapshot/name.ts';
 import { faultIn } from '../snapshot/read-back.ts';
 import type { State } from '../state.ts';
@@ -20,15 +23,22 @@ export function request(state: State, command: Extract<Command, { type: 'request
     );
   }
   const id = command.mutation;
+  const { node } = command.request;
   const asked: EventBody = { type: 'requested', mutation: id, request: command.request };
   const open = [...state.mutations.values()].filter((mutation) => !isFinal(mutation)).length;
   const refused =
-    refusalOf(command.request, policy) ??
+    revokedRefusal(state.nodes, node) ??
+    refusalOf(command.request, policy, ofMember(state, node), askedLately(state.pace.get(node), command.at)) ??
     command.unlocated ??
     (open >= policy.openMax ? refusal('overloaded', `${open} mutations are open already.`) : undefined) ??
     nameRefusal(command.request.datasets, command);
   // A denial is part of the record too: who wanted what, and why not.
   return ok(refused === undefined ? [asked] : [asked, { type: 'denied', mutation: id, reason: refused }]);
+}
+
+function ofMember(state: State, node: string): readonly NodePolicy[] {
+  const member = state.nodes.get(node);
+  return member === undefined ? [] : [member.policy];
 }
 
 function nameRefusal(

@@ -1,8 +1,9 @@
 import { formatDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
-import { type DriverName, overlapping, within } from '../dataset.ts';
+import { type DriverName, overlapping } from '../dataset.ts';
 import type { MutationRequest } from '../mutation/mutation.ts';
 import { DEFAULT_RETENTION, type RetentionPolicy } from '../retention/retention.ts';
+import { forbiddenBy, type NodePolicy, ttlMsMaxOf } from './rules.ts';
 
 /** The rules of one controller. All durations in milliseconds. */
 export interface Policy {
@@ -19,12 +20,6 @@ export interface Policy {
   readonly retention: RetentionPolicy;
   /** What a node may do; a node that is not named may do everything. */
   readonly nodes: Readonly<Record<string, NodePolicy>>;
-}
-
-export interface NodePolicy {
-  /** Datasets it may guard, and everything inside them. */
-  readonly datasets?: readonly string[];
-  readonly ttlMsMax?: number;
 }
 
 export const DEFAULT_POLICY: Policy = {
@@ -45,13 +40,26 @@ const FLAT: ReadonlySet<DriverName> = new Set<DriverName>(['directory', 'btrfs']
 const INTENT_CHARACTERS_MAX = 512;
 const NODE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
-/** What a request itself makes impossible, or the policy forbids; undefined when nothing does. */
-export function refusalOf(request: MutationRequest, policy: Policy): Refusal | undefined {
+/**
+ * What a request itself makes impossible, or the policy forbids; undefined when nothing does.
+ *
+ * @param rules what its node got when it joined; what the controller's configuration says of it holds as well
+ * @param askedLately how often the node asked in the last minute
+ */
+export function refusalOf(
+  request: MutationRequest,
+  policy: Policy,
+  rules: readonly NodePolicy[] = [],
+  askedLately = 0,
+): Refusal | undefined {
+  const configured = policy.nodes[request.node];
+  const all = configured === undefined ? rules : [...rules, configured];
   return (
     intentRefusal(request.intent) ??
     nodeRefusal(request.node) ??
     datasetsRefusal(request, policy) ??
-    durationRefusal(request, policy) ??
+    forbiddenBy(all, request, askedLately) ??
+    durationRefusal(request, policy, ttlMsMaxOf(all)) ??
     (request.mode === 'standard'
       ? undefined
       : refusal('mode_unsupported', 'This controller has no mesh yet, so there is nothing to halt and flush.'))
@@ -99,15 +107,11 @@ function datasetsRefusal(request: MutationRequest, policy: Policy): Refusal | un
       'Ask without --recursive, or keep the state on ZFS.',
     );
   }
-  const allowed = policy.nodes[request.node]?.datasets;
-  const outside = allowed && datasets.find((dataset) => !allowed.some((root) => within({ name: root }, dataset)));
-  return outside === undefined
-    ? undefined
-    : refusal('policy_denied', `Node ${request.node} may not change ${outside.name}.`);
+  return undefined;
 }
 
-function durationRefusal(request: MutationRequest, policy: Policy): Refusal | undefined {
-  const ttlMsMax = Math.min(policy.ttlMsMax, policy.nodes[request.node]?.ttlMsMax ?? Infinity);
+function durationRefusal(request: MutationRequest, policy: Policy, ttlMsMaxOfNode: number): Refusal | undefined {
+  const ttlMsMax = Math.min(policy.ttlMsMax, ttlMsMaxOfNode);
   if (!(request.ttlMs >= policy.ttlMsMin && request.ttlMs <= ttlMsMax)) {
     return refusal(
       'duration_invalid',
