@@ -54,8 +54,8 @@ export async function guard(command: readonly string[], options: GuardOptions): 
   const json = options.json ?? false;
   const quiet = options.quiet ?? false;
   try {
-    const { ask, argv, verify } = understand(command, options);
     const connection = connect(options.controller);
+    const { ask, argv, verify } = understand(command, options, connection.operator ? nodeName() : undefined);
     const talk = (text: string): void => {
       if (!quiet && !json) say(text);
     };
@@ -110,8 +110,11 @@ interface Understood {
   readonly verify: readonly [string, ...string[]] | undefined;
 }
 
-/** @throws RefusedError with a code of usage, before anything is asked of a controller */
-function understand(command: readonly string[], options: GuardOptions): Understood {
+/**
+ * @param name as whom to ask when nobody says; undefined: the controller knows us
+ * @throws RefusedError with a code of usage, before anything is asked of a controller
+ */
+function understand(command: readonly string[], options: GuardOptions, name: string | undefined): Understood {
   const usage = (message: string, hint: string): RefusedError => new RefusedError(refusal('usage', message, hint));
   const example = 'For example: hauki guard --intent "bump the schema" --path ./site -- ./migrate.sh';
   if (options.intent === undefined)
@@ -123,8 +126,8 @@ function understand(command: readonly string[], options: GuardOptions): Understo
   if (program === undefined || program === '')
     throw usage('There is no command to run.', `Write it after "--". ${example}`);
   if ((options.path ?? []).includes('')) throw usage('A --path is empty.', `Name a directory. ${example}`);
-  const node = options.node ?? nodeName();
-  const refused = intentRefusal(options.intent) ?? nodeRefusal(node);
+  const node = options.node ?? name;
+  const refused = intentRefusal(options.intent) ?? (node === undefined ? undefined : nodeRefusal(node));
   if (refused !== undefined) throw new RefusedError(refused);
   for (const text of [options.ttl, options.wait]) {
     const parsed = text === undefined ? undefined : parseDuration(text);
@@ -135,7 +138,7 @@ function understand(command: readonly string[], options: GuardOptions): Understo
     ask: {
       intent,
       datasets,
-      node,
+      ...(node === undefined ? {} : { node }),
       ...(options.recursive ? { recursive: true } : {}),
       ...(ttl === undefined ? {} : { ttl }),
       ...(wait === undefined ? {} : { wait }),
@@ -213,7 +216,7 @@ async function tellWhomFor(ask: MutationAsk, { client }: Connection, talk: (text
   const { locks } = await client.locks().catch(() => ({ locks: undefined }));
   if (locks === undefined) return talk('starting a controller …');
   const mine = locks.findLast(
-    (lock) => lock.stage === 'queued' && lock.intent === ask.intent && lock.node === ask.node,
+    (lock) => lock.stage === 'queued' && lock.intent === ask.intent && lock.node === (ask.node ?? lock.node),
   );
   const [first] = mine?.blockedBy ?? [];
   const holder = locks.find((lock) => lock.mutation === first);
