@@ -11,6 +11,7 @@ import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import { watch } from './commands/watch.ts';
+import { meshVerbs } from './mesh-verbs.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -49,7 +50,9 @@ A first change, undone because it fails:
 Environment:
   HAUKI_HOME        data directory (default: XDG for a user, /var/lib/hauki for root)
   HAUKI_CONTROLLER  the controller to talk to: unix:/path, http://host:port or https://host:port
-  HAUKI_TOKEN       token for an http(s) controller (default: the one in HAUKI_HOME)
+  HAUKI_TOKEN       token for an http(s) controller (default: the one in HAUKI_HOME, for http only)
+  HAUKI_CA          file with the CA of an https controller (default: that of the mesh this machine has joined)
+  HAUKI_NODE_HOME   what this machine is as a node (default: /var/lib/hauki-node for root, XDG for a user)
 
 Exit codes: 0 done · 64 wrong usage · 70 outcome unknown or quarantined · 75 denied or unreachable, nothing executed`,
   );
@@ -90,6 +93,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
     verb('up', 'run the mesh of this machine: controller, one node, self-test; until Ctrl-C')
       .option('--port <n>', 'TCP port on 127.0.0.1; 0 takes any that is free', '7717')
       .option('--node <name>', "this machine's name in the mesh (default: its host name)")
+      .option('--listen <host:port>', 'let nodes in on this address too (TLS); can be given again', collect)
       .action(
         answer(async (options: ControllerOptions) =>
           (await import('./commands/controller.ts')).runController(options, 'up'),
@@ -100,6 +104,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
     verb('controller', 'run a controller on HAUKI_HOME, logging to stderr; for services')
       .option('--port <n>', 'TCP port on 127.0.0.1; 0 takes any that is free', '7717')
       .option('--node <name>', "the controller's own name (default: the host name)")
+      .option('--listen <host:port>', 'let nodes in on this address too (TLS); can be given again', collect)
       .addOption(new Option('--ephemeral', 'Unix socket only, and end when nobody needs it').hideHelp())
       .action(
         answer(async (options: ControllerOptions) =>
@@ -293,8 +298,9 @@ function sealing(name: string, sealed: boolean, description: string): void {
     .action(answer((options: SealOptions) => seal(sealed, options)));
 }
 
-const asked = Object.entries(VERBS).filter(([name]) => name === process.argv[2]);
-for (const [, define] of asked.length > 0 ? asked : Object.entries(VERBS)) define();
+const verbs = { ...VERBS, ...meshVerbs({ program, answer }) };
+const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
+for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();
 
 void program.parseAsync().then(
   () => process.exit(exitCode),
