@@ -8,6 +8,15 @@ export interface Address {
   readonly socketPath?: string;
   readonly url?: URL;
   readonly token?: string;
+  /** For https: whom to believe, and as whom to come. */
+  readonly tls?: Tls;
+}
+
+/** PEM texts: the mesh's certificate authority, and the caller's own certificate with its key. */
+export interface Tls {
+  readonly ca?: string | Buffer;
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
 }
 
 export interface Call {
@@ -39,7 +48,7 @@ export async function send(address: Address, call: Call): Promise<IncomingMessag
   });
 }
 
-function open(start: typeof httpRequest, { socketPath, url, token }: Address, call: Call): ClientRequest {
+function open(start: typeof httpRequest, { socketPath, url, token, tls }: Address, call: Call): ClientRequest {
   const options: RequestOptions = {
     method: call.method,
     path: call.path,
@@ -57,6 +66,7 @@ function open(start: typeof httpRequest, { socketPath, url, token }: Address, ca
   if (url === undefined) throw new TypeError('an address needs a socket or a URL');
   return start({
     ...options,
+    ...tls,
     hostname: url.hostname,
     port: url.port,
     path: `${url.pathname.replace(/\/$/, '')}${call.path}`,
