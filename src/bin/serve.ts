@@ -50,7 +50,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
-    const { policy, reserve } = readConfig(home.config);
+    const { policy, reserve, streams } = readConfig(home.config);
     const backends = drivers(home, reserve);
     const selfTests: SelfTest[] = [];
     for (const backend of backends) selfTests.push(await selfTest(backend, { newId, now: systemClock.now }));
@@ -65,6 +65,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       log,
       token: tokenOf(home),
       ephemeral: options.ephemeral,
+      limits: streams,
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());

@@ -1,20 +1,22 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { timingSafeEqual, createHash } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import { fastifySSE } from '@fastify/sse';
-import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
   serializerCompiler,
   validatorCompiler,
 } from 'fastify-type-provider-zod';
-import { refusal } from '../../base/refusal.ts';
+import { refusal, type Refusal } from '../../base/refusal.ts';
 import { errorHandler, notFoundHandler, sendRefusal } from './answers.ts';
+import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
 import { mutationRoutes } from './mutations.ts';
 import type { HttpOptions } from './options.ts';
 import { stateRoutes } from './state.ts';
+import { Upgrades } from './upgrades.ts';
 
 /** Largest body taken, bytes. */
 const BODY_BYTES_MAX = 256 * 1024;
@@ -25,6 +27,8 @@ export interface HttpDoor {
   readonly local: Server;
   /** A server whose callers must show the token. */
   readonly remote: Server;
+  /** Where others answer requests to upgrade, on both. */
+  readonly upgrades: Upgrades;
   /** True while a caller is connected. */
   readonly busy: () => boolean;
   readonly close: () => Promise<void>;
@@ -51,15 +55,16 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   app.setNotFoundHandler(notFoundHandler);
 
   const remoteSockets = new WeakSet<object>();
+  const entry = (request: IncomingMessage): Refusal | undefined =>
+    !remoteSockets.has(request.socket) || tokenMatches(request, options.token)
+      ? undefined
+      : refusal('unauthorized', 'This address asks for a token, and the request shows no valid one.');
   app.addHook('onRequest', async (request, reply) => {
-    if (!remoteSockets.has(request.raw.socket) || OPEN.has(request.url)) return;
-    if (!tokenMatches(request, options.token)) {
-      await sendRefusal(
-        reply,
-        refusal('unauthorized', 'This address asks for a token, and the request shows no valid one.'),
-      );
-    }
+    const refused = OPEN.has(request.url) ? undefined : entry(request.raw);
+    if (refused !== undefined) await sendRefusal(reply, refused);
   });
+  const upgrades = new Upgrades(entry);
+  upgrades.add(eventSocket(options));
 
   await app.register(swagger, {
     openapi: {
@@ -87,6 +92,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   remote.on('connection', (socket) => remoteSockets.add(socket));
   let connections = 0;
   for (const server of [local, remote]) {
+    upgrades.listen(server);
     server.on('connection', (socket) => {
       connections += 1;
       socket.on('close', () => (connections -= 1));
@@ -96,6 +102,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
     app,
     local,
     remote,
+    upgrades,
     busy: () => connections > 0,
     close: async () => {
       closing = true;
@@ -103,12 +110,13 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
         server.close();
         server.closeAllConnections();
       }
+      await upgrades.close();
       await app.close();
     },
   };
 }
 
-function tokenMatches(request: FastifyRequest, token: string): boolean {
+function tokenMatches(request: IncomingMessage, token: string): boolean {
   const shown = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(shown), digest(token));
