@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { parseDuration } from '../base/duration.ts';
 import { refusal, RefusedError } from '../base/refusal.ts';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
+import { STREAM_LIMITS, type StreamLimits } from '../doors/http/stream.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
 export interface Config {
@@ -13,6 +14,8 @@ export interface Config {
   /** Share of a file system that is left free, 0 to 1, and the most bytes that this can come to. */
   readonly reserve: { readonly share: number; readonly bytesMax: number };
   readonly mesh: MeshConfig;
+  /** How slow a reader of events may be. */
+  readonly streams: StreamLimits;
 }
 
 /** Where nodes and programs are let in; see docs/mesh.md. */
@@ -43,6 +46,7 @@ const schema = z.strictObject({
   lease: z
     .strictObject({ ttlMax: duration.optional(), grace: duration.optional(), reattach: duration.optional() })
     .optional(),
+  streams: z.strictObject({ behind: z.int().min(1).optional(), stall: duration.optional() }).optional(),
   nodes: z
     .record(
       z.string(),
@@ -69,7 +73,7 @@ const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] 
  */
 export function readConfig(path: string): Config {
   const text = textOf(path);
-  if (text === undefined) return { policy: DEFAULT_POLICY, reserve: DEFAULT_RESERVE, mesh: NO_MESH };
+  if (text === undefined) return configOf({});
   const document = parseDocument(text);
   const [broken] = document.errors;
   if (broken !== undefined) throw wrong(path, broken.message.split('\n')[0] ?? 'it is no YAML');
@@ -81,7 +85,7 @@ export function readConfig(path: string): Config {
   return configOf(parsed.data);
 }
 
-function configOf({ retention, reserve, lease, nodes, ...where }: z.infer<typeof schema>): Config {
+function configOf({ retention, reserve, lease, streams, nodes, ...where }: z.infer<typeof schema>): Config {
   const kept = (rule: 'committed' | 'failed'): Policy['retention']['committed'] => ({
     countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
     ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
@@ -107,6 +111,10 @@ function configOf({ retention, reserve, lease, nodes, ...where }: z.infer<typeof
     reserve: {
       share: reserve?.percent === undefined ? DEFAULT_RESERVE.share : reserve.percent / 100,
       bytesMax: reserve?.mib === undefined ? DEFAULT_RESERVE.bytesMax : reserve.mib * MIB,
+    },
+    streams: {
+      behindMax: streams?.behind ?? STREAM_LIMITS.behindMax,
+      stallMs: streams?.stall ?? STREAM_LIMITS.stallMs,
     },
   };
 }
