@@ -6,12 +6,14 @@ import * as z from 'zod';
 import { parseDuration } from '../base/duration.ts';
 import { refusal, RefusedError } from '../base/refusal.ts';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
+import { type IrcConfig, ircSchema } from './irc-config.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
 export interface Config {
   readonly policy: Policy;
   /** Share of a file system that is left free, 0 to 1, and the most bytes that this can come to. */
   readonly reserve: { readonly share: number; readonly bytesMax: number };
+  readonly irc?: IrcConfig;
 }
 
 const MIB = 1024 * 1024;
@@ -38,6 +40,7 @@ const schema = z.strictObject({
       z.strictObject({ datasets: z.array(z.string().min(1)).optional(), ttlMax: duration.optional() }),
     )
     .optional(),
+  irc: ircSchema(duration).optional(),
 });
 
 /**
@@ -60,7 +63,7 @@ export function readConfig(path: string): Config {
   return configOf(parsed.data);
 }
 
-function configOf({ retention, reserve, lease, nodes }: z.infer<typeof schema>): Config {
+function configOf({ retention, reserve, lease, nodes, irc }: z.infer<typeof schema>): Config {
   const kept = (rule: 'committed' | 'failed'): Policy['retention']['committed'] => ({
     countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
     ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
@@ -82,6 +85,7 @@ function configOf({ retention, reserve, lease, nodes }: z.infer<typeof schema>):
       share: reserve?.percent === undefined ? DEFAULT_RESERVE.share : reserve.percent / 100,
       bytesMax: reserve?.mib === undefined ? DEFAULT_RESERVE.bytesMax : reserve.mib * MIB,
     },
+    ...(irc === undefined ? {} : { irc }),
   };
 }
 

@@ -6,6 +6,7 @@ import type { DoctorOptions } from './commands/doctor.ts';
 import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
+import type { SignOptions } from './commands/irc.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
@@ -219,6 +220,23 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
       'doctor',
       'find out what storage, permissions and tools are there, prove it, and say how to get what is missing',
     ).action(answer(async (options: DoctorOptions) => (await import('./commands/doctor.ts')).doctor(options)));
+  },
+  irc: () => {
+    const irc = program.command('irc').description('ask for changes on the IRC channel of a controller').exitOverride();
+    irc
+      .command('sign')
+      .argument('<words...>', 'rollback M, resolve M commit, resolve M rollback, pin M, unpin M')
+      .description('print a signed line that asks for a change; say it in the channel within five minutes, once')
+      .requiredOption('--as <name>', "your name in the controller's file of signers")
+      .requiredOption('--key <file>', 'your SSH key (ed25519), or the public part of one in your agent')
+      .option('--channel <name>', 'the channel people talk in (default: the one in config.yaml)')
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(
+        answer(async (words: string[], options: SignOptions) =>
+          (await import('./commands/irc.ts')).signLine(words, options),
+        ),
+      );
   },
   audit: () => {
     const audit = program

@@ -6,6 +6,7 @@ import { formatDuration } from '../base/duration.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import { httpDoor } from '../doors/http/server.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
+import type { StatusView } from '../wire/http.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
 import { drivers, newId, startController } from './compose.ts';
@@ -50,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
-    const { policy, reserve } = readConfig(home.config);
+    const { policy, reserve, irc } = readConfig(home.config);
     const backends = drivers(home, reserve);
     const selfTests: SelfTest[] = [];
     for (const backend of backends) selfTests.push(await selfTest(backend, { newId, now: systemClock.now }));
@@ -60,11 +61,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { controller, stop } = await startController({ home, backends, policy, node, log });
     undo.unshift(stop);
     let end = (): void => {};
+    let ircView: (() => StatusView['irc']) | undefined;
     const door = await httpDoor({
       controller,
       log,
       token: tokenOf(home),
       ephemeral: options.ephemeral,
+      irc: () => ircView?.(),
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());
@@ -75,6 +78,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await listenOnSocket(door.local, home.socket);
     undo.unshift(() => rmSync(home.socket, { force: true }));
     const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);
+
+    if (irc !== undefined) {
+      const { openIrc } = await import('./irc.ts');
+      const opened = openIrc({ config: irc, home, controller, log });
+      ircView = opened.view;
+      undo.unshift(opened.close);
+    }
 
     const prune = setInterval(() => void controller.pruneByItself(), PRUNE_MS);
     undo.unshift(() => clearInterval(prune));

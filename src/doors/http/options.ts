@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 
 import type { Controller } from '../../engine/controller.ts';
+import type { StatusView } from '../../wire/http.ts';
 
 /** What the HTTP door needs to know. */
 export interface HttpOptions {
@@ -11,6 +12,8 @@ export interface HttpOptions {
   /** Asked by `POST /v1/retire`: ends the controller if nothing is open. */
   readonly retire: () => boolean;
   readonly ephemeral: boolean;
+  /** How the IRC door fares; undefined where there is none. */
+  readonly irc?: () => StatusView['irc'];
 }
 
 /** What the routes know besides. */
