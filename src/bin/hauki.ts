@@ -11,6 +11,7 @@ import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import { watch } from './commands/watch.ts';
+import type { WitnessOptions } from './commands/witness.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -255,6 +256,19 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
       .option('--json', 'print one JSON document')
       .exitOverride()
       .action(answer(async (options: VerifyOptions) => (await import('./commands/audit.ts')).auditVerify(options)));
+    audit
+      .command('witness')
+      .argument('<logfile>', 'the log of an IRC channel in which the controller announced its heads, by any client')
+      .description('check that every head announced there is in the ledger; exit 1 when it was cut or rewritten since')
+      .option('--from <nick>', "only what was said by this nick: others may imitate the controller's lines")
+      .option('--key <file>', "the controller's public key, kept elsewhere (default: HAUKI_HOME/controller.pub)")
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(
+        answer(async (log: string, options: WitnessOptions) =>
+          (await import('./commands/witness.ts')).auditWitness(log, options),
+        ),
+      );
     audit
       .command('rebuild')
       .description(
