@@ -83,7 +83,8 @@ export async function layerFindings(root, look = cruise) {
     doNotFollow: { path: 'node_modules' },
   };
   const { output } = await look(['src'], options, {
-    extensions: ['.ts'],
+    // The second for packages whose entry is a folder.
+    extensions: ['.ts', '.js'],
     exportsFields: ['exports'],
     conditionNames: ['import', 'node', 'default'],
   });

@@ -7,6 +7,7 @@ import { parseDuration } from '../base/duration.ts';
 import { refusal, RefusedError } from '../base/refusal.ts';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
 import { STREAM_LIMITS, type StreamLimits } from '../doors/http/stream.ts';
+import { type IrcConfig, ircSchema } from './irc-config.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
 export interface Config {
@@ -16,6 +17,7 @@ export interface Config {
   readonly mesh: MeshConfig;
   /** How slow a reader of events may be. */
   readonly streams: StreamLimits;
+  readonly irc?: IrcConfig;
 }
 
 /** Where nodes and programs are let in; see docs/mesh.md. */
@@ -61,6 +63,7 @@ const schema = z.strictObject({
   listen: z.array(z.string()).optional(),
   listenAnywhere: z.array(z.string()).optional(),
   allowNetworks: z.array(z.string()).optional(),
+  irc: ircSchema(duration).optional(),
 });
 
 const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] };
@@ -85,7 +88,7 @@ export function readConfig(path: string): Config {
   return configOf(parsed.data);
 }
 
-function configOf({ retention, reserve, lease, streams, nodes, ...where }: z.infer<typeof schema>): Config {
+function configOf({ retention, reserve, lease, streams, nodes, irc, ...where }: z.infer<typeof schema>): Config {
   const kept = (rule: 'committed' | 'failed'): Policy['retention']['committed'] => ({
     countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
     ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
@@ -116,6 +119,7 @@ function configOf({ retention, reserve, lease, streams, nodes, ...where }: z.inf
       behindMax: streams?.behind ?? STREAM_LIMITS.behindMax,
       stallMs: streams?.stall ?? STREAM_LIMITS.stallMs,
     },
+    ...(irc === undefined ? {} : { irc }),
   };
 }
 

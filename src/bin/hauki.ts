@@ -7,11 +7,13 @@ import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
 import { barrier } from './commands/barrier.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
+import type { SignOptions } from './commands/irc.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import { watch } from './commands/watch.ts';
 import { meshVerbs } from './mesh-verbs.ts';
+import type { WitnessOptions } from './commands/witness.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -259,6 +261,23 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
       'find out what storage, permissions and tools are there, prove it, and say how to get what is missing',
     ).action(answer(async (options: DoctorOptions) => (await import('./commands/doctor.ts')).doctor(options)));
   },
+  irc: () => {
+    const irc = program.command('irc').description('ask for changes on the IRC channel of a controller').exitOverride();
+    irc
+      .command('sign')
+      .argument('<words...>', 'rollback M, resolve M commit, resolve M rollback, pin M, unpin M')
+      .description('print a signed line that asks for a change; say it in the channel within five minutes, once')
+      .requiredOption('--as <name>', "your name in the controller's file of signers")
+      .requiredOption('--key <file>', 'your SSH key (ed25519), or the public part of one in your agent')
+      .option('--channel <name>', 'the channel people talk in (default: the one in config.yaml)')
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(
+        answer(async (words: string[], options: SignOptions) =>
+          (await import('./commands/irc.ts')).signLine(words, options),
+        ),
+      );
+  },
   audit: () => {
     const audit = program
       .command('audit')
@@ -276,6 +295,19 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
       .option('--json', 'print one JSON document')
       .exitOverride()
       .action(answer(async (options: VerifyOptions) => (await import('./commands/audit.ts')).auditVerify(options)));
+    audit
+      .command('witness')
+      .argument('<logfile>', 'the log of an IRC channel in which the controller announced its heads, by any client')
+      .description('check that every head announced there is in the ledger; exit 1 when it was cut or rewritten since')
+      .option('--from <nick>', "only what was said by this nick: others may imitate the controller's lines")
+      .option('--key <file>', "the controller's public key, kept elsewhere (default: HAUKI_HOME/controller.pub)")
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(
+        answer(async (log: string, options: WitnessOptions) =>
+          (await import('./commands/witness.ts')).auditWitness(log, options),
+        ),
+      );
     audit
       .command('rebuild')
       .description(

@@ -6,6 +6,7 @@ import { formatDuration } from '../base/duration.ts';
 import { type Refusal, RefusedError } from '../base/refusal.ts';
 import { httpDoor } from '../doors/http/server.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
+import type { StatusView } from '../wire/http.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
 import { listenForNodes, openMesh } from './listen.ts';
@@ -56,7 +57,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
-    const { policy, reserve, streams, mesh: meshConfig } = readConfig(home.config);
+    const { policy, reserve, streams, irc, mesh: meshConfig } = readConfig(home.config);
     const listen = options.ephemeral ? [] : [...meshConfig.listen, ...(options.listen ?? [])];
     const mesh = openMesh(home.root, { ...meshConfig, listen });
     const backends = drivers(home, reserve);
@@ -69,6 +70,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { controller, enrolment, stop } = await startController({ home, backends, policy, node, log, authority });
     undo.unshift(stop);
     let end = (): void => {};
+    let ircView: (() => StatusView['irc']) | undefined;
     const door = await httpDoor({
       controller,
       enrolment,
@@ -76,6 +78,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       token: tokenOf(home),
       ephemeral: options.ephemeral,
       limits: streams,
+      irc: () => ircView?.(),
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());
@@ -88,6 +91,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);
     const nodes = await listenForNodes(mesh, door, log);
     undo.unshift(nodes.stop);
+
+    if (irc !== undefined) {
+      const { openIrc } = await import('./irc.ts');
+      const opened = openIrc({ config: irc, home, controller, log });
+      ircView = opened.view;
+      undo.unshift(opened.close);
+    }
 
     const prune = setInterval(() => void controller.pruneByItself(), PRUNE_MS);
     undo.unshift(() => clearInterval(prune));

@@ -296,6 +296,17 @@ export const StatusView = z
     seals: z.array(SealView),
     ledger: z.object({ records: z.int(), head: z.string() }),
     findings: Findings,
+    irc: z
+      .object({
+        connected: z.boolean(),
+        nick: z.string(),
+        dropped: z.int().meta({ description: 'Lines not said: no connection, or too much waited.' }),
+        unanswered: z.int().meta({ description: 'Questions not answered, because too many were asked.' }),
+        ignored: z
+          .record(z.string(), z.int())
+          .meta({ description: 'Lines of the control channel that were ignored, by why: forged, replayed, old, …' }),
+      })
+      .optional(),
   })
   .meta({ id: 'Status' });
 

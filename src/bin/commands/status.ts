@@ -27,8 +27,14 @@ function describe(view: StatusView): string {
     ...open,
     ...view.seals.filter((one) => one.sealed).map((one) => `sealed     ${oneLine(one.dataset)}`),
     `ledger     ${view.ledger.records} records, head ${view.ledger.head.slice(0, 16)}`,
+    ...(view.irc === undefined ? [] : [describeIrc(view.irc)]),
     ...describeFindings(view.findings),
   ].join('\n');
+}
+
+function describeIrc({ connected, nick, ignored }: NonNullable<StatusView['irc']>): string {
+  const counts = Object.entries(ignored).map(([why, count]) => `, ${count} ${why.replaceAll('_', ' ')}`);
+  return `irc        ${connected ? `connected as ${oneLine(nick)}` : 'not connected'}${counts.join('')}`;
 }
 
 function describeFindings({ unknown, missing }: StatusView['findings']): string[] {

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
 import type { StreamLimits } from './stream.ts';
+import type { StatusView } from '../../wire/http.ts';
 
 /** What the HTTP door needs to know. */
 export interface HttpOptions {
@@ -16,6 +17,8 @@ export interface HttpOptions {
   readonly ephemeral: boolean;
   /** How slow a reader of events may be. */
   readonly limits?: StreamLimits;
+  /** How the IRC door fares; undefined where there is none. */
+  readonly irc?: () => StatusView['irc'];
 }
 
 /** What the routes know besides. */

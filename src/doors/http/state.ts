@@ -50,6 +50,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
       const { state } = controller.engine;
       const open = [...state.mutations.values()];
       const head = await controller.head();
+      const irc = options.irc?.();
       return {
         status: 'ready' as const,
         ...controller.identity,
@@ -62,6 +63,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
         seals: [...state.seals].map(([dataset, { driver, wanted }]) => ({ dataset, driver, sealed: wanted })),
         ledger: { records: head?.seq ?? 0, head: head?.hash ?? '' },
         findings: findingsView(state.findings),
+        ...(irc === undefined ? {} : { irc }),
       };
     },
   );
