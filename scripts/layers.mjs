@@ -19,6 +19,7 @@ const LAYERS = {
   reach: ADAPTER,
   vault: ADAPTER,
   doors: [...ADAPTER, 'engine'],
+  webhooks: [...ADAPTER, 'engine'],
   node: [...ADAPTER, 'client'],
   client: ['base', 'wire'],
 };

@@ -8,7 +8,7 @@ import { httpDoor } from '../doors/http/server.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
-import { drivers, newId, startController } from './compose.ts';
+import { drivers, newId, serveWebhooks, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
 import { takeHome } from './take-home.ts';
 import { VERSION } from './version.ts';
@@ -50,7 +50,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
-    const { policy, reserve, streams } = readConfig(home.config);
+    const { policy, reserve, streams, webhooks: hooked } = readConfig(home.config);
     const backends = drivers(home, reserve);
     const selfTests: SelfTest[] = [];
     for (const backend of backends) selfTests.push(await selfTest(backend, { newId, now: systemClock.now }));
@@ -59,6 +59,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 
     const { controller, stop } = await startController({ home, backends, policy, node, log });
     undo.unshift(stop);
+    const webhooks = serveWebhooks(home, controller, hooked, log);
+    undo.unshift(() => webhooks.stop());
     let end = (): void => {};
     const door = await httpDoor({
       controller,
@@ -66,6 +68,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       token: tokenOf(home),
       ephemeral: options.ephemeral,
       limits: streams,
+      webhooks,
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());
@@ -89,7 +92,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
         void unwind(undo).then(resolve);
       };
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-      if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy(), end);
+      if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy() || webhooks.busy(), end);
     });
     log.info({ version: VERSION, socket: home.socket, url, pid: process.pid }, 'ready');
     return { node, socket: home.socket, selfTests, stopped, ...(url === undefined ? {} : { url }) };

@@ -3,6 +3,7 @@ import { type Code, CODES } from '../base/codes.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import type {
   Cleared,
+  DeadList,
   Denied,
   DiffView,
   KeptList,
@@ -13,9 +14,14 @@ import type {
   MutationView,
   PlanView,
   PruneView,
+  RetryView,
   Revoked,
   SealView,
   StatusView,
+  WebhookAdded,
+  WebhookAsk,
+  WebhookList,
+  WebhookView,
 } from '../wire/http.ts';
 import { type Address, type Call, lines, send, text } from './transport.ts';
 
@@ -121,6 +127,34 @@ export class Client {
 
   seal(dataset: string, sealed: boolean): Promise<SealView> {
     return this.#json({ method: 'POST', path: '/v1/seals', body: { dataset, sealed } });
+  }
+
+  addWebhook(ask: WebhookAsk): Promise<WebhookAdded> {
+    return this.#json({ method: 'POST', path: '/v1/webhooks', body: ask });
+  }
+
+  webhooks(): Promise<WebhookList> {
+    return this.#json({ method: 'GET', path: '/v1/webhooks' });
+  }
+
+  webhook(id: string): Promise<WebhookView> {
+    return this.#json({ method: 'GET', path: `/v1/webhooks/${encodeURIComponent(id)}` });
+  }
+
+  /** @returns it as it was */
+  removeWebhook(id: string): Promise<WebhookView> {
+    return this.#json({ method: 'DELETE', path: `/v1/webhooks/${encodeURIComponent(id)}` });
+  }
+
+  /** Events that were given up, at most 100 of them, oldest first. @param after only those after this record */
+  deadLetters(id: string, after = 0): Promise<DeadList> {
+    return this.#json({ method: 'GET', path: `/v1/webhooks/${encodeURIComponent(id)}/dead?after=${after}` });
+  }
+
+  /** @param seq one dead letter; all of them, without it */
+  retryWebhook(id: string, seq?: number): Promise<RetryView> {
+    const body = seq === undefined ? {} : { seq };
+    return this.#json({ method: 'POST', path: `/v1/webhooks/${encodeURIComponent(id)}/retry`, body });
   }
 
   retire(): Promise<unknown> {

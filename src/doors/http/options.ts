@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 
 import type { Controller } from '../../engine/controller.ts';
+import type { Webhooks } from '../../ports/webhooks.ts';
 import type { StreamLimits } from './stream.ts';
 
 /** What the HTTP door needs to know. */
@@ -12,6 +13,8 @@ export interface HttpOptions {
   /** Asked by `POST /v1/retire`: ends the controller if nothing is open. */
   readonly retire: () => boolean;
   readonly ephemeral: boolean;
+  /** Who is told by HTTP; without it, the routes for that are not there. */
+  readonly webhooks?: Webhooks;
   /** How slow a reader of events may be. */
   readonly limits?: StreamLimits;
 }

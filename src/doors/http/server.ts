@@ -17,6 +17,7 @@ import { mutationRoutes } from './mutations.ts';
 import type { HttpOptions } from './options.ts';
 import { stateRoutes } from './state.ts';
 import { Upgrades } from './upgrades.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** Largest body taken, bytes. */
 const BODY_BYTES_MAX = 256 * 1024;
@@ -85,6 +86,8 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(mutationRoutes, { ...options, closing: () => closing });
   await app.register(stateRoutes, options);
   await app.register(eventRoutes, options);
+  const { webhooks } = options;
+  if (webhooks !== undefined) await app.register(webhookRoutes, { webhooks });
   await app.ready();
 
   const local = createServer((request, response) => app.routing(request, response));

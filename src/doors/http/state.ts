@@ -7,6 +7,7 @@ import * as contract from '../../wire/http.ts';
 import { iso, mutationView } from '../../wire/view.ts';
 import { sendRefusal } from './answers.ts';
 import type { HttpOptions } from './options.ts';
+import { stateOf } from './webhooks.ts';
 
 /** What there is: status, locks, snapshots, evidence, seals; and letting go of it. */
 export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, options) => {
@@ -56,6 +57,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
         seals: [...state.seals].map(([dataset, { driver, wanted }]) => ({ dataset, driver, sealed: wanted })),
         ledger: { records: head?.seq ?? 0, head: head?.hash ?? '' },
         findings: findingsView(state.findings),
+        ...webhooksView(options.webhooks),
       };
     },
   );
@@ -151,6 +153,17 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
     },
   );
 };
+
+function webhooksView(webhooks: HttpOptions['webhooks']): Pick<contract.StatusView, 'webhooks'> {
+  const all = webhooks?.list();
+  if (all?.ok !== true || all.value.length === 0) return {};
+  const count = { active: 0, retrying: 0, disabled: 0, dead: 0 };
+  for (const webhook of all.value) {
+    count[stateOf(webhook)] += 1;
+    count.dead += webhook.dead;
+  }
+  return { webhooks: count };
+}
 
 function findingsView({ unknown, missing }: Findings): contract.StatusView['findings'] {
   return {
