@@ -1,11 +1,6 @@
-import { readFileSync } from 'node:fs';
-
-import { parseDocument } from 'yaml';
 import * as z from 'zod';
-
-import { parseDuration } from '../base/duration.ts';
-import { refusal, RefusedError } from '../base/refusal.ts';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
+import { duration, readSettings } from './settings-file.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
 export interface Config {
@@ -17,12 +12,6 @@ export interface Config {
 const MIB = 1024 * 1024;
 const DEFAULT_RESERVE = { share: 0.05, bytesMax: 256 * MIB };
 
-const duration = z.string().transform((text, context) => {
-  const parsed = parseDuration(text);
-  if (parsed.ok) return parsed.value;
-  context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 30s, 10m or 90d` });
-  return z.NEVER;
-});
 const keep = z.strictObject({ count: z.int().min(1).optional(), age: duration.optional() });
 const schema = z.strictObject({
   retention: z.strictObject({ committed: keep.optional(), failed: keep.optional() }).optional(),
@@ -47,17 +36,8 @@ const schema = z.strictObject({
  * @throws RefusedError `usage`, naming the place
  */
 export function readConfig(path: string): Config {
-  const text = textOf(path);
-  if (text === undefined) return { policy: DEFAULT_POLICY, reserve: DEFAULT_RESERVE };
-  const document = parseDocument(text);
-  const [broken] = document.errors;
-  if (broken !== undefined) throw wrong(path, broken.message.split('\n')[0] ?? 'it is no YAML');
-  const parsed = schema.safeParse(document.toJS() ?? {});
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
-    throw wrong(path, faults.join('; '));
-  }
-  return configOf(parsed.data);
+  const settings = readSettings(path, schema);
+  return settings === undefined ? { policy: DEFAULT_POLICY, reserve: DEFAULT_RESERVE } : configOf(settings);
 }
 
 function configOf({ retention, reserve, lease, nodes }: z.infer<typeof schema>): Config {
@@ -83,19 +63,4 @@ function configOf({ retention, reserve, lease, nodes }: z.infer<typeof schema>):
       bytesMax: reserve?.mib === undefined ? DEFAULT_RESERVE.bytesMax : reserve.mib * MIB,
     },
   };
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw wrong(path, (error as Error).message);
-  }
-}
-
-function wrong(path: string, what: string): RefusedError {
-  return new RefusedError(
-    refusal('usage', `${path} cannot be used: ${what}.`, 'Mend it; docs/configuration.md says what may stand there.'),
-  );
 }

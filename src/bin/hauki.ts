@@ -7,8 +7,10 @@ import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
+import type { NodeRunOptions } from './commands/node.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
+import type { NodeOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
@@ -47,6 +49,7 @@ A first change, undone because it fails:
 
 Environment:
   HAUKI_HOME        data directory (default: XDG for a user, /var/lib/hauki for root)
+  HAUKI_NODE_HOME   data directory of a node (default: beside the other, hauki-node)
   HAUKI_CONTROLLER  the controller to talk to: unix:/path, http://host:port or https://host:port
   HAUKI_TOKEN       token for an http(s) controller (default: the one in HAUKI_HOME)
 
@@ -214,6 +217,26 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
   },
   seal: () => sealing('seal', true, 'make a dataset read-only unless a mutation is cleared'),
   unseal: () => sealing('unseal', false, 'lift the seal of a dataset'),
+  node: () => {
+    const node = program.command('node').description('the nodes of the mesh').exitOverride();
+    node
+      .command('run')
+      .description('run the node of HAUKI_NODE_HOME, logging to stderr, until a signal comes; for services')
+      .option('--serve <names>', 'be several nodes, each with its folder in HAUKI_NODE_HOME/nodes: crm,billing')
+      .exitOverride()
+      .action(answer(async (options: NodeRunOptions) => (await import('./commands/node.ts')).nodeRun(options)));
+    node
+      .command('status')
+      .description('how the node process on this machine stands, asked directly')
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(answer(async (options: NodeOptions) => (await import('./commands/thaw.ts')).nodeStatus(options)));
+  },
+  thaw: () => {
+    verb('thaw', 'end whatever the node process on this machine is halted for, and thaw what it froze').action(
+      answer(async (options: NodeOptions) => (await import('./commands/thaw.ts')).thaw(options)),
+    );
+  },
   doctor: () => {
     verb(
       'doctor',
