@@ -6,6 +6,7 @@ import type { Policy } from '../core/policy/policy.ts';
 import { EMPTY, type State } from '../core/state.ts';
 import { Controller } from '../engine/controller.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { Mesh } from '../engine/mesh/mesh.ts';
 import { openSqliteLedger } from '../ledger/sqlite/open.ts';
 import type { Log } from '../ports/log.ts';
 import type { StorageDriver } from '../ports/storage.ts';
@@ -59,10 +60,12 @@ export interface Running {
 /** @throws RefusedError when the ledger cannot be opened: see openSqliteLedger */
 export async function startController({ home, backends, policy, node, log }: Parts): Promise<Running> {
   const ledger = openSqliteLedger(home.root);
+  const mesh = new Mesh({ clock: systemClock });
   const options: EngineOptions = {
     ledger: faultyLedger(ledger),
     storage: faultyStorage(storageRegistry(backends)),
     processes: localProcesses(),
+    barrier: mesh,
     clock: systemClock,
     ids: { mutation: newId },
     log,
@@ -72,7 +75,7 @@ export async function startController({ home, backends, policy, node, log }: Par
   };
   const engine = await Engine.start(options);
   return {
-    controller: new Controller(engine, options),
+    controller: new Controller(engine, options, mesh),
     stop: async () => {
       await engine.stop();
       await ledger.close();

@@ -5,6 +5,7 @@ import type { ControllerOptions } from './commands/controller.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
 import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
+import { barrier } from './commands/barrier.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { NodeRunOptions } from './commands/node.ts';
@@ -119,6 +120,10 @@ const VERBS: Readonly<Record<string, () => void>> = {
       .option('--node <name>', 'who asks (default: the host name)')
       .option('--ttl <duration>', 'length of the lease, renewed while the command runs (default: 10m)')
       .option('--wait <duration>', 'how long to wait for the locks (default: 30s)')
+      .option('--critical', 'halt and flush every node of the mesh first: one master snapshot, then go on')
+      .option('--hold', 'critical: the nodes stay halted until the command has ended')
+      .option('--allow-missing <node>', 'critical: do without this node; can be given again', collect)
+      .option('--flush <duration>', 'critical: how long the nodes have for their flush (default: 30s)')
       .option('--verify <command>', 'after a success, run this too; if it fails, undo. Words and quotes, no shell')
       .addOption(
         new Option('--on-expiry <what>', 'when the lease is lost')
@@ -142,6 +147,31 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
 70 outcome unknown or quarantined · 75 denied or unreachable, nothing executed`,
       )
       .action(answer(guard));
+  },
+  barrier: () => {
+    reader('barrier', 'halt and flush every node, take one master snapshot, go on')
+      .option('--intent <text>', 'what it is for (1 to 512 characters)')
+      .option('--path <dir>', 'a directory to freeze; can be given again', collect)
+      .option('--dataset <name>', 'a dataset to freeze; can be given again', collect)
+      .option('--recursive', 'with every dataset inside those named, all of one moment (ZFS)')
+      .option('--node <name>', 'who asks (default: the host name)')
+      .option('--wait <duration>', 'how long to wait for mutations under way (default: 30s)')
+      .option('--allow-missing <node>', 'do without this node; can be given again', collect)
+      .option('--flush <duration>', 'how long the nodes have for their flush (default: 30s)')
+      .option('-q, --quiet', 'say nothing but errors')
+      .addHelpText(
+        'after',
+        `
+The snapshot is verified: every node said that it had flushed before it was taken, and afterwards that it never ran in between. A
+node that is not heard of, cannot flush or ran too early denies it, and then no snapshot stays. A node that hears nothing more goes on
+by itself after 10 s.
+
+Example:
+  $ hauki barrier --intent "before the upgrade" --dataset tank/meshfs --recursive
+
+Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
+      )
+      .action(answer(barrier));
   },
   status: () => {
     reader('status', 'how the controller stands').action(answer(status));

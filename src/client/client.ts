@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { type Code, CODES } from '../base/codes.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import type {
+  BarrierList,
   Cleared,
   Denied,
   DiffView,
@@ -100,6 +101,10 @@ export class Client {
 
   locks(): Promise<LockList> {
     return this.#json({ method: 'GET', path: '/v1/locks' });
+  }
+
+  barriers(): Promise<BarrierList> {
+    return this.#json({ method: 'GET', path: '/v1/barriers' });
   }
 
   snapshots(): Promise<KeptList> {

@@ -7,7 +7,8 @@ import { parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import type { Result } from '../../base/result.ts';
 import { isFinal, type Mutation } from '../../core/mutation/mutation.ts';
-import { type Ask, type Controller, reasonOf } from '../../engine/controller.ts';
+import type { Ask } from '../../engine/ask.ts';
+import { type Controller, reasonOf } from '../../engine/controller.ts';
 import * as contract from '../../wire/http.ts';
 import { clearedView, deniedView, mutationView, recordView } from '../../wire/view.ts';
 import { sendRefusal } from './answers.ts';
@@ -209,6 +210,9 @@ function askOf(body: contract.MutationAsk, key: string | string[] | undefined): 
     datasets,
     attached: body.attach ?? false,
     recursive: body.recursive ?? false,
+    hold: body.hold ?? false,
+    ...(body.allowMissing === undefined ? {} : { allowMissing: body.allowMissing }),
+    ...(body.flush === undefined ? {} : { flushMs: ms(body.flush) }),
     ...(node === undefined ? {} : { node }),
     ...(mode === undefined ? {} : { mode }),
     ...(onExpiry === undefined ? {} : { onExpiry }),

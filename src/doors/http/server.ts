@@ -11,6 +11,7 @@ import {
 } from 'fastify-type-provider-zod';
 import { refusal } from '../../base/refusal.ts';
 import { errorHandler, notFoundHandler, sendRefusal } from './answers.ts';
+import { barrierRoutes } from './barriers.ts';
 import { eventRoutes } from './events.ts';
 import { mutationRoutes } from './mutations.ts';
 import type { HttpOptions } from './options.ts';
@@ -80,6 +81,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(mutationRoutes, { ...options, closing: () => closing });
   await app.register(stateRoutes, options);
   await app.register(eventRoutes, options);
+  await app.register(barrierRoutes, options);
   await app.ready();
 
   const local = createServer((request, response) => app.routing(request, response));
