@@ -8,7 +8,7 @@ import { diff, log, type ReadOptions, show } from './commands/history.ts';
 import { barrier } from './commands/barrier.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
-import type { NodeRunOptions } from './commands/node.ts';
+import type { NodeRunOptions } from './commands/node-run.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import type { NodeOptions } from './commands/thaw.ts';
@@ -254,7 +254,7 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
       .description('run the node of HAUKI_NODE_HOME, logging to stderr, until a signal comes; for services')
       .option('--serve <names>', 'be several nodes, each with its folder in HAUKI_NODE_HOME/nodes: crm,billing')
       .exitOverride()
-      .action(answer(async (options: NodeRunOptions) => (await import('./commands/node.ts')).nodeRun(options)));
+      .action(answer(async (options: NodeRunOptions) => (await import('./commands/node-run.ts')).nodeRun(options)));
     node
       .command('status')
       .description('how the node process on this machine stands, asked directly')

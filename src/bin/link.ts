@@ -5,20 +5,19 @@ import { nodeRefusal } from '../core/policy/policy.ts';
 import type { HttpDoor } from '../doors/http/server.ts';
 import { LinkDoor } from '../doors/link/door.ts';
 import type { Controller } from '../engine/controller.ts';
-import type { Mesh } from '../engine/mesh/mesh.ts';
 import { renewByHeartbeat } from '../engine/mesh/renewing.ts';
 import type { Log } from '../ports/log.ts';
 import { systemClock } from './clock.ts';
 
 export interface LinkParts {
   readonly door: HttpDoor;
-  readonly mesh: Mesh;
   readonly controller: Controller;
   readonly log: Log;
 }
 
 /** Lets nodes link to a controller on its servers, as a carrier of its mesh. @returns what ends it */
-export function openLink({ door, mesh, controller, log }: LinkParts): () => void {
+export function openLink({ door, controller, log }: LinkParts): () => void {
+  const { mesh } = controller;
   const link = new LinkDoor({
     identify: nodeNamed,
     heard: (node, heartbeat, carrier) => mesh.heard(node, heartbeat, carrier),
@@ -27,9 +26,7 @@ export function openLink({ door, mesh, controller, log }: LinkParts): () => void
   });
   mesh.addCarrier(link);
   const stopRenewing = renewByHeartbeat(mesh, controller, systemClock);
-  door.local.on('upgrade', (request, socket, head) => {
-    if (!link.upgrade(request, socket, head)) socket.destroy();
-  });
+  door.upgrades.add(link);
   return () => {
     stopRenewing();
     link.close();

@@ -5,7 +5,6 @@ import { type Logger, pino } from 'pino';
 import { formatDuration } from '../base/duration.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import { httpDoor } from '../doors/http/server.ts';
-import { Mesh } from '../engine/mesh/mesh.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
@@ -62,7 +61,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { controller, stop } = await startController({ home, backends, policy, node, log });
     undo.unshift(stop);
     let end = (): void => {};
-    const mesh = new Mesh({ clock: systemClock });
     const door = await httpDoor({
       controller,
       log,
@@ -75,7 +73,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     });
     undo.unshift(() => door.close());
-    undo.unshift(openLink({ door, mesh, controller, log }));
+    undo.unshift(openLink({ door, controller, log }));
     await listenOnSocket(door.local, home.socket);
     undo.unshift(() => rmSync(home.socket, { force: true }));
     const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);

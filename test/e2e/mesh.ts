@@ -57,7 +57,7 @@ export async function meshAt({ home }: Place): Promise<MeshHere> {
         sockets.add(socket);
         socket.on('close', () => sockets.delete(socket));
       });
-      listening.on('upgrade', (request, socket, head) => void opened.upgrade(request, socket, head));
+      listening.on('upgrade', (request, socket, head) => opened.accept(request, socket, head));
       rmSync(path, { force: true });
       await new Promise<void>((resolve) => listening.listen(path, resolve));
     },

@@ -23,7 +23,6 @@ export interface LinkOptions {
   readonly log: Log;
 }
 
-const PATH = '/v1/link';
 /** Bytes. A heartbeat has a few hundred, with hundreds of leases some ten thousand. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
 /** Without a heartbeat for so long a link is dead, ms; looked for so often. */
@@ -44,6 +43,7 @@ const JUNK_LOGGED = 1_000;
  */
 export class LinkDoor implements Carrier {
   readonly name = 'link';
+  readonly path = '/v1/link';
   readonly #options: LinkOptions;
   readonly #server = new WebSocketServer({
     noServer: true,
@@ -75,17 +75,13 @@ export class LinkDoor implements Carrier {
     return this.#junk;
   }
 
-  /** For an HTTP server's `upgrade`. @returns false when it is for somebody else */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
-    if (request.url?.split('?')[0] !== PATH) return false;
+  /** A request on `path` to become a WebSocket. */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // It may break at any time before the WebSocket takes it over.
     socket.on('error', () => socket.destroy());
-    const identified = this.#closing
-      ? err(refusal('controller_stopping', 'The controller stops.'))
-      : this.#who(request);
+    const identified = this.#closing ? err(refusal('controller_stopping', 'The controller stops.')) : this.#who(request);
     if (!identified.ok) refuse(socket, identified.error);
     else this.#server.handleUpgrade(request, socket, head, (peer) => this.#open(identified.value, peer));
-    return true;
   }
 
   reaches(node: string): boolean {

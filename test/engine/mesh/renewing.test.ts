@@ -15,8 +15,8 @@ let seq = 0;
 beforeEach(async () => {
   place = new Place();
   const engine = await place.start();
-  controller = new Controller(engine, place.options);
   mesh = new Mesh({ clock: place.clock });
+  controller = new Controller(engine, place.options, mesh);
   renewByHeartbeat(mesh, controller, place.clock);
   const asked = controller.engine.submit(
     {

@@ -3,7 +3,7 @@ import type { Log } from '../../ports/log.ts';
 import { type Identity, startNodes } from '../node-process.ts';
 import { nodeHomeFrom, servedHome } from '../node-home.ts';
 import { lineLog } from '../line-log.ts';
-import { nodeName } from './guard.ts';
+import { nodeName } from './asking.ts';
 
 export interface NodeRunOptions {
   readonly serve?: string;
