@@ -9,6 +9,7 @@ import { httpDoor } from '../src/doors/http/server.ts';
 import { Controller } from '../src/engine/controller.ts';
 import { Mesh } from '../src/engine/mesh/mesh.ts';
 import { Engine, type EngineOptions } from '../src/engine/engine.ts';
+import { Enrolment } from '../src/engine/enrolment.ts';
 import { openSqliteLedger } from '../src/ledger/sqlite/open.ts';
 import type { Storage } from '../src/ports/storage.ts';
 import { storageRegistry } from '../src/storage/registry.ts';
@@ -52,8 +53,11 @@ export async function benchServer(root: string, socket: string, kind: string): P
     version: 'bench',
     node: 'bench',
   };
-  const controller = new Controller(await Engine.start(options), options, mesh);
-  const door = await httpDoor({ controller, log, token: 'unused', ephemeral: false, retire: () => false });
+  const engine = await Engine.start(options);
+  const controller = new Controller(engine, options, mesh);
+  const authority = (): undefined => undefined;
+  const enrolment = new Enrolment(engine, { node: 'bench', clock: systemClock, authority, newSecret: newId });
+  const door = await httpDoor({ controller, enrolment, log, token: 'unused', ephemeral: false, retire: () => false });
   door.local.listen(socket, () => process.send?.('ready'));
   process.once('SIGTERM', () => process.exit(0));
 }

@@ -8,11 +8,11 @@ import { diff, log, type ReadOptions, show } from './commands/history.ts';
 import { barrier } from './commands/barrier.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
-import type { NodeRunOptions } from './commands/node-run.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
-import type { NodeOptions } from './commands/thaw.ts';
+import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
+import { meshVerbs } from './mesh-verbs.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -50,9 +50,10 @@ A first change, undone because it fails:
 
 Environment:
   HAUKI_HOME        data directory (default: XDG for a user, /var/lib/hauki for root)
-  HAUKI_NODE_HOME   data directory of a node (default: beside the other, hauki-node)
   HAUKI_CONTROLLER  the controller to talk to: unix:/path, http://host:port or https://host:port
-  HAUKI_TOKEN       token for an http(s) controller (default: the one in HAUKI_HOME)
+  HAUKI_TOKEN       token for an http(s) controller (default: the one in HAUKI_HOME, for http only)
+  HAUKI_CA          file with the CA of an https controller (default: that of the mesh this machine has joined)
+  HAUKI_NODE_HOME   what this machine is as a node (default: /var/lib/hauki-node for root, XDG for a user)
 
 Exit codes: 0 done · 64 wrong usage · 70 outcome unknown or quarantined · 75 denied or unreachable, nothing executed`,
   );
@@ -93,6 +94,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
     verb('up', 'run the mesh of this machine: controller, one node, self-test; until Ctrl-C')
       .option('--port <n>', 'TCP port on 127.0.0.1; 0 takes any that is free', '7717')
       .option('--node <name>', "this machine's name in the mesh (default: its host name)")
+      .option('--listen <host:port>', 'let nodes in on this address too (TLS); can be given again', collect)
       .action(
         answer(async (options: ControllerOptions) =>
           (await import('./commands/controller.ts')).runController(options, 'up'),
@@ -103,6 +105,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
     verb('controller', 'run a controller on HAUKI_HOME, logging to stderr; for services')
       .option('--port <n>', 'TCP port on 127.0.0.1; 0 takes any that is free', '7717')
       .option('--node <name>', "the controller's own name (default: the host name)")
+      .option('--listen <host:port>', 'let nodes in on this address too (TLS); can be given again', collect)
       .addOption(new Option('--ephemeral', 'Unix socket only, and end when nobody needs it').hideHelp())
       .action(
         answer(async (options: ControllerOptions) =>
@@ -247,24 +250,9 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
   },
   seal: () => sealing('seal', true, 'make a dataset read-only unless a mutation is cleared'),
   unseal: () => sealing('unseal', false, 'lift the seal of a dataset'),
-  node: () => {
-    const node = program.command('node').description('the nodes of the mesh').exitOverride();
-    node
-      .command('run')
-      .description('run the node of HAUKI_NODE_HOME, logging to stderr, until a signal comes; for services')
-      .option('--serve <names>', 'be several nodes, each with its folder in HAUKI_NODE_HOME/nodes: crm,billing')
-      .exitOverride()
-      .action(answer(async (options: NodeRunOptions) => (await import('./commands/node-run.ts')).nodeRun(options)));
-    node
-      .command('status')
-      .description('how the node process on this machine stands, asked directly')
-      .option('--json', 'print one JSON document')
-      .exitOverride()
-      .action(answer(async (options: NodeOptions) => (await import('./commands/thaw.ts')).nodeStatus(options)));
-  },
   thaw: () => {
     verb('thaw', 'end whatever the node process on this machine is halted for, and thaw what it froze').action(
-      answer(async (options: NodeOptions) => (await import('./commands/thaw.ts')).thaw(options)),
+      answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).thaw(options)),
     );
   },
   doctor: () => {
@@ -316,8 +304,9 @@ function sealing(name: string, sealed: boolean, description: string): void {
     .action(answer((options: SealOptions) => seal(sealed, options)));
 }
 
-const asked = Object.entries(VERBS).filter(([name]) => name === process.argv[2]);
-for (const [, define] of asked.length > 0 ? asked : Object.entries(VERBS)) define();
+const verbs = { ...VERBS, ...meshVerbs({ program, answer }) };
+const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
+for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();
 
 void program.parseAsync().then(
   () => process.exit(exitCode),

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { refusal, RefusedError } from '../base/refusal.ts';
+import { RefusedError } from '../base/refusal.ts';
+import type { MeshRoute } from '../client/transport.ts';
 import { nodeRefusal } from '../core/policy/policy.ts';
 import { openNodeDoor } from '../node/door.ts';
 import { runHere } from '../node/halting/process.ts';
 import { type ControllerAddress, dialInTurn } from '../node/link/dial.ts';
 import { MeshNode } from '../node/node.ts';
 import type { Log } from '../ports/log.ts';
+import { routeToUrl } from '../trust/route.ts';
 import { systemClock } from './clock.ts';
 import { bindable, homeFrom } from './home.ts';
 import { readNodeConfig } from './node-config.ts';
@@ -96,15 +98,9 @@ function addressOf(words: string, node: string, home: NodeHome): ControllerAddre
     const token = process.env['HAUKI_TOKEN'];
     return { words, url, headers: { ...headers, ...(token ? { authorization: `Bearer ${token}` } : {}) } };
   }
-  if (!existsSync(home.identity)) {
-    const hint = 'Join the mesh first: "hauki node join TOKEN".';
-    throw new RefusedError(refusal('usage', `Node ${node} has no certificate in ${home.identity}.`, hint));
-  }
-  // Read at each connection: a rotation brings new ones while the node runs.
-  const tls: ControllerAddress['tls'] = () => {
-    const pem = readFileSync(home.identity, 'utf8');
-    return { cert: pem, key: pem, ca: readFileSync(home.ca, 'utf8'), minVersion: 'TLSv1.3' };
-  };
+  // Read at each connection: a rotation brings a new certificate while the node runs. Now to see that there is one.
+  const tls = (): MeshRoute['tls'] => routeToUrl(url, undefined, home.root).tls;
+  tls();
   return { words, url, tls };
 }
 

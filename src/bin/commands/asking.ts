@@ -25,9 +25,10 @@ export interface AskOptions {
  * The request for clearance that was meant.
  *
  * @param example a command line that is right, for people whose own is not
+ * @param name as whom to ask when nobody says; undefined: the controller knows us
  * @throws RefusedError with a code of usage, before anything is asked of a controller
  */
-export function askOf(options: AskOptions, example: string): MutationAsk {
+export function askOf(options: AskOptions, example: string, name: string | undefined): MutationAsk {
   const { intent, path = [], ttl, wait, flush, onExpiry, critical, allowMissing } = options;
   if (intent === undefined)
     throw usage('There is no --intent.', `Say what you are about to change, and why. ${example}`);
@@ -35,8 +36,8 @@ export function askOf(options: AskOptions, example: string): MutationAsk {
   if (datasets.length === 0)
     throw usage('Nothing is named to be guarded.', `Name it with --path DIR or --dataset NAME. ${example}`);
   if (path.includes('')) throw usage('A --path is empty.', `Name a directory. ${example}`);
-  const node = options.node ?? nodeName();
-  const refused = intentRefusal(intent) ?? nodeRefusal(node);
+  const node = options.node ?? name;
+  const refused = intentRefusal(intent) ?? (node === undefined ? undefined : nodeRefusal(node));
   if (refused !== undefined) throw new RefusedError(refused);
   for (const text of [ttl, wait, flush]) {
     const parsed = text === undefined ? undefined : parseDuration(text);
@@ -50,7 +51,7 @@ export function askOf(options: AskOptions, example: string): MutationAsk {
   return {
     intent,
     datasets,
-    node,
+    ...(node === undefined ? {} : { node }),
     ...(options.recursive ? { recursive: true } : {}),
     ...(ttl === undefined ? {} : { ttl }),
     ...(wait === undefined ? {} : { wait }),

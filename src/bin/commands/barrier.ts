@@ -1,7 +1,7 @@
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import { connect } from '../connect.ts';
 import { exitCodeOf, oneLine, printJson, printRefusal, say } from '../output.ts';
-import { askOf, type AskOptions } from './asking.ts';
+import { askOf, type AskOptions, nodeName } from './asking.ts';
 import { clearance, Interrupted } from './clearance.ts';
 
 export interface BarrierOptions extends Omit<AskOptions, 'critical' | 'hold' | 'onExpiry' | 'ttl'> {
@@ -20,8 +20,9 @@ export async function barrier(options: BarrierOptions): Promise<number> {
     if (!json && !options.quiet) say(text);
   };
   try {
-    const ask = askOf({ ...options, critical: true }, EXAMPLE);
-    const lease = await clearance(ask, connect(options.controller), talk);
+    const connection = connect(options.controller);
+    const ask = askOf({ ...options, critical: true }, EXAMPLE, connection.operator ? nodeName() : undefined);
+    const lease = await clearance(ask, connection, talk);
     const { mutation, snapshots, fence } = lease.cleared;
     const view = await lease.commit();
     if (view.stage !== 'committed')

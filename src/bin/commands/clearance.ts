@@ -61,7 +61,7 @@ async function tellWhomFor(ask: MutationAsk, { client }: Connection, talk: (text
   const { locks } = await client.locks().catch(() => ({ locks: undefined }));
   if (locks === undefined) return talk('starting a controller …');
   const mine = locks.findLast(
-    (lock) => lock.stage === 'queued' && lock.intent === ask.intent && lock.node === ask.node,
+    (lock) => lock.stage === 'queued' && lock.intent === ask.intent && lock.node === (ask.node ?? lock.node),
   );
   const [first] = mine?.blockedBy ?? [];
   const holder = locks.find((lock) => lock.mutation === first);

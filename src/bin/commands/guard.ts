@@ -8,7 +8,7 @@ import type { MutationAsk, MutationView } from '../../wire/http.ts';
 import { type Connection, connect } from '../connect.ts';
 import { exitCodeOf, oneLine, printJson, printRefusal, say } from '../output.ts';
 import { faultPoint } from '../fault.ts';
-import { askOf, type AskOptions, usage } from './asking.ts';
+import { askOf, type AskOptions, nodeName, usage } from './asking.ts';
 import { clearance, ENDING, Interrupted } from './clearance.ts';
 
 export interface GuardOptions extends AskOptions {
@@ -44,8 +44,8 @@ export async function guard(command: readonly string[], options: GuardOptions): 
   const json = options.json ?? false;
   const quiet = options.quiet ?? false;
   try {
-    const { ask, argv, verify } = understand(command, options);
     const connection = connect(options.controller);
+    const { ask, argv, verify } = understand(command, options, connection.operator ? nodeName() : undefined);
     const talk = (text: string): void => {
       if (!quiet && !json) say(text);
     };
@@ -100,9 +100,12 @@ interface Understood {
   readonly verify: readonly [string, ...string[]] | undefined;
 }
 
-/** @throws RefusedError with a code of usage, before anything is asked of a controller */
-function understand(command: readonly string[], options: GuardOptions): Understood {
-  const ask = askOf(options, EXAMPLE);
+/**
+ * @param name as whom to ask when nobody says; undefined: the controller knows us
+ * @throws RefusedError with a code of usage, before anything is asked of a controller
+ */
+function understand(command: readonly string[], options: GuardOptions, name: string | undefined): Understood {
+  const ask = askOf(options, EXAMPLE, name);
   const [program, ...args] = command;
   if (program === undefined || program === '')
     throw usage('There is no command to run.', `Write it after "--". ${EXAMPLE}`);

@@ -1,7 +1,8 @@
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import type { Log } from '../../ports/log.ts';
 import { type Identity, startNodes } from '../node-process.ts';
-import { nodeHomeFrom, servedHome } from '../node-home.ts';
+import { nodeHomeFrom } from '../home.ts';
+import { type NodeHome, nodeHomeAt, servedHome } from '../node-home.ts';
 import { lineLog } from '../line-log.ts';
 import { nodeName } from './asking.ts';
 
@@ -11,7 +12,7 @@ export interface NodeRunOptions {
 
 /** `hauki node run`: until a signal comes. @returns the exit code */
 export async function nodeRun({ serve }: NodeRunOptions): Promise<number> {
-  const home = nodeHomeFrom(process.env);
+  const home = nodeHomeAt(nodeHomeFrom(process.env));
   const log: Log = lineLog(process.env['HAUKI_LOG'] || 'info');
   const identities = serve === undefined ? [{ home, name: nodeName() }] : served(home, serve);
   // Before anything is frozen that would have to be thawed.
@@ -26,7 +27,7 @@ export async function nodeRun({ serve }: NodeRunOptions): Promise<number> {
   return 0;
 }
 
-function served(home: ReturnType<typeof nodeHomeFrom>, names: string): Identity[] {
+function served(home: NodeHome, names: string): Identity[] {
   const all = names.split(',').map((name) => name.trim());
   if (new Set(all).size !== all.length || all.includes('')) {
     throw new RefusedError(

@@ -3,17 +3,17 @@ import { formatDuration } from '../../base/duration.ts';
 import { RefusedError } from '../../base/refusal.ts';
 import { send, text } from '../../client/transport.ts';
 import type { NodeProcessStatus, Thawed } from '../../node/door.ts';
-import { bindable } from '../home.ts';
-import { type NodeHome, nodeHomeFrom } from '../node-home.ts';
+import { bindable, nodeHomeFrom } from '../home.ts';
+import { type NodeHome, nodeHomeAt } from '../node-home.ts';
 import { printJson, printText, table } from '../output.ts';
 
-export interface NodeOptions {
+export interface ThawOptions {
   readonly json?: boolean;
 }
 
 /** `hauki node status`. @returns the exit code */
-export async function nodeStatus({ json }: NodeOptions): Promise<number> {
-  const status = await ask<NodeProcessStatus>(nodeHomeFrom(process.env), 'GET', '/v1/status');
+export async function nodeStatus({ json }: ThawOptions): Promise<number> {
+  const status = await ask<NodeProcessStatus>(nodeHomeAt(nodeHomeFrom(process.env)), 'GET', '/v1/status');
   if (json) {
     printJson(status);
     return 0;
@@ -31,8 +31,8 @@ export async function nodeStatus({ json }: NodeOptions): Promise<number> {
 }
 
 /** `hauki thaw`: by the node process, or without it when there is none. @returns the exit code */
-export async function thaw({ json }: NodeOptions): Promise<number> {
-  const home = nodeHomeFrom(process.env);
+export async function thaw({ json }: ThawOptions): Promise<number> {
+  const home = nodeHomeAt(nodeHomeFrom(process.env));
   const { thawed } = await ask<Thawed>(home, 'POST', '/v1/thaw').catch(async (error: unknown): Promise<Thawed> => {
     const away = error instanceof RefusedError && error.refusal.code === 'controller_unreachable';
     if (!away) throw error;

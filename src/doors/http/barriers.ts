@@ -7,6 +7,7 @@ export const barrierRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, { c
   app.get(
     '/v1/barriers',
     {
+      config: { needs: ['read', 'guard'] },
       schema: {
         summary: 'The barriers under way: who has flushed, who is awaited, and for how long.',
         response: { 200: contract.BarrierList },

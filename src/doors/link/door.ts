@@ -79,7 +79,9 @@ export class LinkDoor implements Carrier {
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     // It may break at any time before the WebSocket takes it over.
     socket.on('error', () => socket.destroy());
-    const identified = this.#closing ? err(refusal('controller_stopping', 'The controller stops.')) : this.#who(request);
+    const identified = this.#closing
+      ? err(refusal('controller_stopping', 'The controller stops.'))
+      : this.#who(request);
     if (!identified.ok) refuse(socket, identified.error);
     else this.#server.handleUpgrade(request, socket, head, (peer) => this.#open(identified.value, peer));
   }

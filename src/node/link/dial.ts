@@ -1,8 +1,9 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import type { SecureContextOptions } from 'node:tls';
 
 import { WebSocket } from 'ws';
+
+import type { MeshRoute } from '../../client/transport.ts';
 
 import type { Dial } from './link.ts';
 
@@ -15,7 +16,7 @@ export interface ControllerAddress {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   /** Certificates. A function, because a rotation changes them while the node runs. */
-  readonly tls?: () => SecureContextOptions & { readonly checkServerIdentity?: () => undefined };
+  readonly tls?: () => MeshRoute['tls'];
 }
 
 const HANDSHAKE_MS = 10_000;
