@@ -26,6 +26,7 @@ export const CODES = {
   name_too_long: { http: 422, exit: 75, retry: false, hint: 'Guard a dataset with a shorter path.' },
   mutation_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki log" lists the mutations.' },
   evidence_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki evidence" lists what is kept.' },
+  cursor_ahead: { http: 409, exit: 75, retry: false, hint: 'The ledger is not the one this cursor is from, or was restored. Begin without a cursor, or after 0.' },
 
   // Who asks may not.
   unauthorized: { http: 401, exit: 75, retry: false, hint: 'Send the token from HAUKI_HOME/token as "Authorization: Bearer …", or use the Unix socket.' },

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
+import { STREAM_LIMITS, type StreamLimits } from '../doors/http/stream.ts';
 import { duration, readSettings } from './settings-file.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
@@ -8,6 +9,8 @@ export interface Config {
   /** Share of a file system that is left free, 0 to 1, and the most bytes that this can come to. */
   readonly reserve: { readonly share: number; readonly bytesMax: number };
   readonly mesh: MeshConfig;
+  /** How slow a reader of events may be. */
+  readonly streams: StreamLimits;
 }
 
 /** Where nodes and programs are let in; see docs/mesh.md. */
@@ -32,6 +35,7 @@ const schema = z.strictObject({
   lease: z
     .strictObject({ ttlMax: duration.optional(), grace: duration.optional(), reattach: duration.optional() })
     .optional(),
+  streams: z.strictObject({ behind: z.int().min(1).optional(), stall: duration.optional() }).optional(),
   nodes: z
     .record(
       z.string(),
@@ -57,13 +61,10 @@ const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] 
  * @throws RefusedError `usage`, naming the place
  */
 export function readConfig(path: string): Config {
-  const settings = readSettings(path, schema);
-  return settings === undefined
-    ? { policy: DEFAULT_POLICY, reserve: DEFAULT_RESERVE, mesh: NO_MESH }
-    : configOf(settings);
+  return configOf(readSettings(path, schema) ?? {});
 }
 
-function configOf({ retention, reserve, lease, nodes, ...where }: z.infer<typeof schema>): Config {
+function configOf({ retention, reserve, lease, streams, nodes, ...where }: z.infer<typeof schema>): Config {
   const kept = (rule: 'committed' | 'failed'): Policy['retention']['committed'] => ({
     countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
     ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
@@ -89,6 +90,10 @@ function configOf({ retention, reserve, lease, nodes, ...where }: z.infer<typeof
     reserve: {
       share: reserve?.percent === undefined ? DEFAULT_RESERVE.share : reserve.percent / 100,
       bytesMax: reserve?.mib === undefined ? DEFAULT_RESERVE.bytesMax : reserve.mib * MIB,
+    },
+    streams: {
+      behindMax: streams?.behind ?? STREAM_LIMITS.behindMax,
+      stallMs: streams?.stall ?? STREAM_LIMITS.stallMs,
     },
   };
 }

@@ -219,6 +219,10 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
   watch: () => {
     reader('watch', 'every event as it happens')
       .option('--after <seq>', 'begin after this record of the ledger (default: now)')
+      .option('--type <types>', 'only these, separated by commas; * stands for any letters: cleared,rollback*')
+      .option('--node <name>', 'only of mutations of this node')
+      .option('--dataset <name>', 'only about this dataset, or one inside it')
+      .option('--mutation <id>', 'only about this mutation')
       .action(answer(watch));
   },
   rollback: () => {

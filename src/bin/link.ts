@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { revokedRefusal } from '../core/node/member.ts';
+import type { Principal } from '../doors/http/principal.ts';
 import type { HttpDoor } from '../doors/http/server.ts';
+import { refuseUpgrade } from '../doors/http/upgrades.ts';
 import { LinkDoor } from '../doors/link/door.ts';
 import type { Controller } from '../engine/controller.ts';
 import { renewByHeartbeat } from '../engine/mesh/renewing.ts';
@@ -19,7 +21,6 @@ export interface LinkParts {
 export function openLink({ door, controller, log }: LinkParts): () => void {
   const { mesh } = controller;
   const link = new LinkDoor({
-    identify: (request) => nodeAsking(door, controller, request),
     heard: (node, heartbeat, carrier) => mesh.heard(node, heartbeat, carrier),
     clock: systemClock,
     log,
@@ -31,22 +32,32 @@ export function openLink({ door, controller, log }: LinkParts): () => void {
     link.refuse(event.node);
     mesh.forget(event.node);
   });
-  door.upgrades.add(link);
+  door.upgrades.add({
+    path: link.path,
+    needs: ['node', 'admin'],
+    accept: (request, socket, head, principal) => {
+      const node = nodeSpeaking(principal, request, controller);
+      if (node.ok) link.accept(request, socket, head, node.value);
+      else refuseUpgrade(socket, node.error);
+    },
+    close: () => link.close(),
+  });
   return () => {
     stopRenewing();
     stopRefusing();
-    link.close();
   };
 }
 
 /** A node by its certificate. An operator speaks for any node there is, and names it. */
-function nodeAsking(door: HttpDoor, controller: Controller, request: IncomingMessage): Result<string, Refusal> {
-  const asking = door.principalOf(request);
-  if (!asking.ok) return asking;
-  if (asking.value?.kind === 'node') return ok(asking.value.name);
-  if (asking.value?.kind !== 'operator') return err(refusal('forbidden', 'Only nodes have links.'));
-  const name = String(request.headers['hauki-node']);
-  const { nodes } = controller.engine.state;
+function nodeSpeaking(
+  principal: Principal,
+  { headers }: IncomingMessage,
+  { engine }: Controller,
+): Result<string, Refusal> {
+  if (principal.kind === 'node') return ok(principal.name);
+  if (principal.kind !== 'operator') return err(refusal('forbidden', 'Only nodes have links.'));
+  const name = String(headers['hauki-node']);
+  const { nodes } = engine.state;
   if (!nodes.has(name)) return err(refusal('node_unknown', `There is no node ${name} in this mesh.`));
   const revoked = revokedRefusal(nodes, name);
   return revoked === undefined ? ok(name) : err(revoked);

@@ -57,7 +57,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
-    const { policy, reserve, mesh: meshConfig } = readConfig(home.config);
+    const { policy, reserve, streams, mesh: meshConfig } = readConfig(home.config);
     const listen = options.ephemeral ? [] : [...meshConfig.listen, ...(options.listen ?? [])];
     const mesh = openMesh(home.root, { ...meshConfig, listen });
     const backends = drivers(home, reserve);
@@ -76,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       log,
       token: tokenOf(home),
       ephemeral: options.ephemeral,
+      limits: streams,
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());

@@ -44,8 +44,9 @@ export class Client {
   }
 
   /** Asks for clearance on a connection that stays open for as long as the clearance is wanted. */
-  async requestAttached(ask: Omit<MutationAsk, 'attach'>): Promise<Attached> {
-    return this.#attached({ method: 'POST', path: '/v1/mutations', body: { ...ask, attach: true } });
+  async requestAttached(ask: Omit<MutationAsk, 'attach'>, signal?: AbortSignal): Promise<Attached> {
+    const body = { ...ask, attach: true };
+    return this.#attached({ method: 'POST', path: '/v1/mutations', body, ...(signal === undefined ? {} : { signal }) });
   }
 
   /** Hangs a clearance on a new connection. */
@@ -178,11 +179,11 @@ export class Client {
     }
   }
 
-  /** The raw stream of server-sent events after a cursor. */
-  async events(after: number | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+  /** The raw stream of server-sent events. @param query as in `GET /v1/events`, with the cursor `after` */
+  async eventStream(query: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<IncomingMessage> {
     const response = await send(this.address, {
       method: 'GET',
-      path: after === undefined ? '/v1/events' : `/v1/events?after=${after}`,
+      path: `/v1/events?${new URLSearchParams(query).toString()}`,
       headers: { accept: 'text/event-stream' },
       ...(signal === undefined ? {} : { signal }),
     });

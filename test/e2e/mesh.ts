@@ -6,8 +6,6 @@ import { join } from 'node:path';
 
 import { onTestFinished } from 'vitest';
 
-import { err, ok } from '../../src/base/result.ts';
-import { refusal } from '../../src/base/refusal.ts';
 import { systemClock } from '../../src/bin/clock.ts';
 import { LinkDoor } from '../../src/doors/link/door.ts';
 import { Mesh } from '../../src/engine/mesh/mesh.ts';
@@ -43,8 +41,6 @@ export async function meshAt({ home }: Place): Promise<MeshHere> {
       const mesh = new Mesh({ clock: systemClock, haltMs: HALT_MS, answerMs: 3_000 });
       here.mesh = mesh;
       const opened = new LinkDoor({
-        identify: ({ headers: { 'hauki-node': node } }) =>
-          typeof node === 'string' ? ok(node) : err(refusal('unauthorized', 'Who are you?')),
         heard: (node, heartbeat, carrier) => mesh.heard(node, heartbeat, carrier),
         clock: systemClock,
         log,
@@ -57,7 +53,9 @@ export async function meshAt({ home }: Place): Promise<MeshHere> {
         sockets.add(socket);
         socket.on('close', () => sockets.delete(socket));
       });
-      listening.on('upgrade', (request, socket, head) => opened.accept(request, socket, head));
+      listening.on('upgrade', (request, socket, head) =>
+        opened.accept(request, socket, head, String(request.headers['hauki-node'])),
+      );
       rmSync(path, { force: true });
       await new Promise<void>((resolve) => listening.listen(path, resolve));
     },

@@ -24,11 +24,11 @@ export interface AskOptions {
 /**
  * The request for clearance that was meant.
  *
- * @param example a command line that is right, for people whose own is not
  * @param name as whom to ask when nobody says; undefined: the controller knows us
+ * @param example a command line that is right, for people whose own is not
  * @throws RefusedError with a code of usage, before anything is asked of a controller
  */
-export function askOf(options: AskOptions, example: string, name: string | undefined): MutationAsk {
+export function askOf(options: AskOptions, name: string | undefined, example: string): MutationAsk {
   const { intent, path = [], ttl, wait, flush, onExpiry, critical, allowMissing } = options;
   if (intent === undefined)
     throw usage('There is no --intent.', `Say what you are about to change, and why. ${example}`);

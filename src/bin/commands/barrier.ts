@@ -21,7 +21,7 @@ export async function barrier(options: BarrierOptions): Promise<number> {
   };
   try {
     const connection = connect(options.controller);
-    const ask = askOf({ ...options, critical: true }, EXAMPLE, connection.operator ? nodeName() : undefined);
+    const ask = askOf({ ...options, critical: true }, connection.operator ? nodeName() : undefined, EXAMPLE);
     const lease = await clearance(ask, connection, talk);
     const { mutation, snapshots, fence } = lease.cleared;
     const view = await lease.commit();

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 
 import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
+import type { StreamLimits } from './stream.ts';
 
 /** What the HTTP door needs to know. */
 export interface HttpOptions {
@@ -13,6 +14,8 @@ export interface HttpOptions {
   /** Asked by `POST /v1/retire`: ends the controller if nothing is open. */
   readonly retire: () => boolean;
   readonly ephemeral: boolean;
+  /** How slow a reader of events may be. */
+  readonly limits?: StreamLimits;
 }
 
 /** What the routes know besides. */

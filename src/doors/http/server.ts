@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import swagger from '@fastify/swagger';
 import { fastifySSE } from '@fastify/sse';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
@@ -11,18 +10,18 @@ import {
   serializerCompiler,
   validatorCompiler,
 } from 'fastify-type-provider-zod';
-import type { Refusal } from '../../base/refusal.ts';
-import type { Result } from '../../base/result.ts';
 import { guardRoutes } from './access.ts';
 import { errorHandler, notFoundHandler } from './answers.ts';
 import { barrierRoutes } from './barriers.ts';
 import { Denials } from './denials.ts';
+import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
 import { mutationRoutes } from './mutations.ts';
 import { nodeRoutes } from './nodes.ts';
 import type { HttpOptions } from './options.ts';
-import { type Door, Doorkeeper, type Principal } from './principal.ts';
+import { type Door, Doorkeeper } from './principal.ts';
 import { stateRoutes } from './state.ts';
+import { Upgrades } from './upgrades.ts';
 
 /** Largest body taken, bytes. */
 const BODY_BYTES_MAX = 256 * 1024;
@@ -36,19 +35,11 @@ export interface HttpDoor {
   /** What a server for nodes does with its requests; and lets such a server in, made elsewhere and with TLS. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
   readonly admit: (server: SecureServer) => void;
-  /** Who asks, also for what is no request to a route: an upgrade. See Doorkeeper. */
-  readonly principalOf: (request: IncomingMessage) => Result<Principal | undefined, Refusal>;
-  /** Where others answer requests to become a WebSocket, on every server. */
-  readonly upgrades: { readonly add: (route: UpgradeRoute) => void };
+  /** Where others answer requests to upgrade, on both. */
+  readonly upgrades: Upgrades;
   /** True while a caller is connected. */
   readonly busy: () => boolean;
   readonly close: () => Promise<void>;
-}
-
-/** What answers requests to upgrade on one path. The connection is its own from then on. */
-export interface UpgradeRoute {
-  readonly path: string;
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 /** The HTTP surface of a controller, on as many listeners as wanted: the same routes for a Unix socket and for TCP. */
@@ -73,6 +64,8 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   const { engine } = options.controller;
   const denials = new Denials((denial) => engine.tell({ type: 'report_denial', ...denial }));
   guardRoutes(app, keeper, denials, options.controller);
+  const upgrades = new Upgrades(keeper, denials);
+  upgrades.add(eventSocket(options));
 
   await app.register(swagger, {
     openapi: {
@@ -99,19 +92,14 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
 
   const handle: HttpDoor['handle'] = (request, response) => app.routing(request, response);
   const servers: (Server | SecureServer)[] = [];
-  const upgrades = new Map<string, UpgradeRoute>();
   let connections = 0;
   const admit = (server: Server | SecureServer, door: Door): void => {
     servers.push(server);
+    upgrades.listen(server);
     server.on(door === 'mesh' ? 'secureConnection' : 'connection', (socket: Socket) => {
       keeper.enter(socket, door);
       connections += 1;
       socket.on('close', () => (connections -= 1));
-    });
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const route = upgrades.get(request.url?.split('?')[0] ?? '');
-      if (route === undefined) socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
-      else route.accept(request, socket, head);
     });
   };
   const [local, remote] = [createServer(handle), createServer(handle)];
@@ -123,8 +111,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
     remote,
     handle,
     admit: (server) => admit(server, 'mesh'),
-    principalOf: (request) => keeper.principalOf(request),
-    upgrades: { add: (route) => void upgrades.set(route.path, route) },
+    upgrades,
     busy: () => connections > 0,
     close: async () => {
       closing = true;
@@ -134,6 +121,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
         server.close();
         server.closeAllConnections();
       }
+      await upgrades.close();
       await app.close();
     },
   };

@@ -1,9 +1,8 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { WebSocketServer } from 'ws';
 
-import { CODES } from '../../base/codes.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, type Result } from '../../base/result.ts';
 import type { Order } from '../../core/barrier/message.ts';
@@ -11,13 +10,10 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Carrier, Heartbeat } from '../../ports/mesh.ts';
 import { type NodeAnswer, type NodeCommand, writeMessage } from '../../wire/link.ts';
-import { deniedView } from '../../wire/view.ts';
 import { REFUSED, REPLACED, SILENT, STOPPING, TWICE } from './closing.ts';
 import { Session } from './session.ts';
 
 export interface LinkOptions {
-  /** Whose connection it is, by what it has shown: a certificate, a token, the permission of a socket. */
-  readonly identify: (request: IncomingMessage) => Result<string, Refusal>;
   readonly heard: (node: string, heartbeat: Heartbeat, carrier: string) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -75,15 +71,16 @@ export class LinkDoor implements Carrier {
     return this.#junk;
   }
 
-  /** A request on `path` to become a WebSocket. */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  /**
+   * A request on `path` to become a WebSocket.
+   *
+   * @param node whose connection it is, by what it has shown
+   */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, node: string): void {
     // It may break at any time before the WebSocket takes it over.
     socket.on('error', () => socket.destroy());
-    const identified = this.#closing
-      ? err(refusal('controller_stopping', 'The controller stops.'))
-      : this.#who(request);
-    if (!identified.ok) refuse(socket, identified.error);
-    else this.#server.handleUpgrade(request, socket, head, (peer) => this.#open(identified.value, peer));
+    if (this.#closing) socket.destroy();
+    else this.#server.handleUpgrade(request, socket, head, (peer) => this.#open(node, peer));
   }
 
   reaches(node: string): boolean {
@@ -111,14 +108,6 @@ export class LinkDoor implements Carrier {
     this.#closing = true;
     this.#stopLooking();
     for (const sessions of [this.#linked, this.#opened]) for (const one of sessions.values()) one.close(STOPPING);
-  }
-
-  #who(request: IncomingMessage): Result<string, Refusal> {
-    const identified = this.#options.identify(request);
-    if (!identified.ok) {
-      this.#options.log.warn({ code: identified.error.code, why: identified.error.message }, 'a link was refused');
-    }
-    return identified;
   }
 
   #open(node: string, peer: ConstructorParameters<typeof Session>[1]): void {
@@ -182,14 +171,4 @@ export class LinkDoor implements Carrier {
     if (this.#junk % JUNK_LOGGED !== 1) return;
     this.#options.log.warn({ node, why, sinceStart: this.#junk }, 'a message on a link is not understood');
   }
-}
-
-/** Before there is a WebSocket, a refusal is an HTTP answer. */
-function refuse(socket: Duplex, reason: Refusal): void {
-  const { http } = CODES[reason.code];
-  const body = JSON.stringify(deniedView(reason));
-  socket.end(
-    `HTTP/1.1 ${http} ${STATUS_CODES[http] ?? ''}\r\nconnection: close\r\ncontent-type: application/json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }
