@@ -11,6 +11,7 @@ import type { SignOptions } from './commands/irc.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
+import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
 import { meshVerbs } from './mesh-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
@@ -283,6 +284,11 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
   },
   seal: () => sealing('seal', true, 'make a dataset read-only unless a mutation is cleared'),
   unseal: () => sealing('unseal', false, 'lift the seal of a dataset'),
+  thaw: () => {
+    verb('thaw', 'end whatever the node process on this machine is halted for, and thaw what it froze').action(
+      answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).thaw(options)),
+    );
+  },
   doctor: () => {
     verb(
       'doctor',
