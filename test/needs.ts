@@ -21,6 +21,8 @@ const PROBES = {
   strace: () => program('strace', 'strace'),
   script: () => program('script', 'bsdutils'),
   setpriv: () => program('setpriv', 'util-linux'),
+  openssl: () => program('openssl', 'openssl'),
+  netns: probeNetns,
 } satisfies Record<string, () => string | undefined>;
 
 export type Component = keyof typeof PROBES;
@@ -73,6 +75,18 @@ function program(name: string, debianPackage: string): string | undefined {
 
 function probeZfs(): string | undefined {
   return PROBES.root() ?? program('zpool', 'zfsutils-linux') ?? attempt('zpool', 'list');
+}
+
+/** Namespaces with a wire between them: containers often may not make them. */
+function probeNetns(): string | undefined {
+  const missing = PROBES.root() ?? program('ip', 'iproute2');
+  if (missing !== undefined) return missing;
+  const name = `hauki-needs-${process.pid}`;
+  const made = attempt('ip', 'netns', 'add', name);
+  if (made !== undefined) return made;
+  const wired = attempt('ip', '-n', name, 'link', 'add', 'hauki-a', 'type', 'veth', 'peer', 'name', 'hauki-b');
+  spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+  return wired;
 }
 
 /** The whole way: make a file system, mount it over a loop device, unmount it. Containers often lack one of the three. */
