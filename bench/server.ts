@@ -7,7 +7,9 @@ import { homeFrom, makeHome } from '../src/bin/home.ts';
 import { DEFAULT_POLICY } from '../src/core/policy/policy.ts';
 import { httpDoor } from '../src/doors/http/server.ts';
 import { Controller } from '../src/engine/controller.ts';
+import { Mesh } from '../src/engine/mesh/mesh.ts';
 import { Engine, type EngineOptions } from '../src/engine/engine.ts';
+import { Enrolment } from '../src/engine/enrolment.ts';
 import { openSqliteLedger } from '../src/ledger/sqlite/open.ts';
 import type { Storage } from '../src/ports/storage.ts';
 import { storageRegistry } from '../src/storage/registry.ts';
@@ -38,10 +40,12 @@ export async function benchServer(root: string, socket: string, kind: string): P
   const home = homeFrom({ HAUKI_HOME: root });
   makeHome(home);
   const log = pino({ level: 'error' });
+  const mesh = new Mesh({ clock: systemClock });
   const options: EngineOptions = {
     ledger: openSqliteLedger(root),
     storage: kind === 'noop' ? NO_OP : storageRegistry(drivers(home, { share: 0, bytesMax: 0 })),
     processes: { stop: async () => ok({ stopped: 0 }) },
+    barrier: mesh,
     clock: systemClock,
     ids: { mutation: newId },
     log,
@@ -49,8 +53,11 @@ export async function benchServer(root: string, socket: string, kind: string): P
     version: 'bench',
     node: 'bench',
   };
-  const controller = new Controller(await Engine.start(options), options);
-  const door = await httpDoor({ controller, log, token: 'unused', ephemeral: false, retire: () => false });
+  const engine = await Engine.start(options);
+  const controller = new Controller(engine, options, mesh);
+  const authority = (): undefined => undefined;
+  const enrolment = new Enrolment(engine, { node: 'bench', clock: systemClock, authority, newSecret: newId });
+  const door = await httpDoor({ controller, enrolment, log, token: 'unused', ephemeral: false, retire: () => false });
   door.local.listen(socket, () => process.send?.('ready'));
   process.once('SIGTERM', () => process.exit(0));
 }

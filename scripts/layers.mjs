@@ -18,6 +18,7 @@ const LAYERS = {
   ledger: ADAPTER,
   reach: ADAPTER,
   vault: ADAPTER,
+  trust: [...ADAPTER, 'client'],
   doors: [...ADAPTER, 'engine'],
   node: [...ADAPTER, 'client'],
   client: ['base', 'wire'],

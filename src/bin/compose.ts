@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import type { Event } from '../core/event.ts';
 import { evolve } from '../core/evolve.ts';
@@ -6,7 +7,10 @@ import type { Policy } from '../core/policy/policy.ts';
 import { EMPTY, type State } from '../core/state.ts';
 import { Controller } from '../engine/controller.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { Mesh } from '../engine/mesh/mesh.ts';
+import { Enrolment } from '../engine/enrolment.ts';
 import { openSqliteLedger } from '../ledger/sqlite/open.ts';
+import type { Authority } from '../ports/authority.ts';
 import type { Log } from '../ports/log.ts';
 import type { StorageDriver } from '../ports/storage.ts';
 import { localProcesses } from '../reach/local/processes.ts';
@@ -49,20 +53,25 @@ export interface Parts {
   readonly policy: Policy;
   readonly node: string;
   readonly log: Log;
+  /** Of the mesh this controller has, while it has one. */
+  readonly authority: () => Authority | undefined;
 }
 
 export interface Running {
   readonly controller: Controller;
+  readonly enrolment: Enrolment;
   readonly stop: () => Promise<void>;
 }
 
 /** @throws RefusedError when the ledger cannot be opened: see openSqliteLedger */
-export async function startController({ home, backends, policy, node, log }: Parts): Promise<Running> {
+export async function startController({ home, backends, policy, node, log, authority }: Parts): Promise<Running> {
   const ledger = openSqliteLedger(home.root);
+  const mesh = new Mesh({ clock: systemClock });
   const options: EngineOptions = {
     ledger: faultyLedger(ledger),
     storage: faultyStorage(storageRegistry(backends)),
     processes: localProcesses(),
+    barrier: mesh,
     clock: systemClock,
     ids: { mutation: newId },
     log,
@@ -71,8 +80,10 @@ export async function startController({ home, backends, policy, node, log }: Par
     node,
   };
   const engine = await Engine.start(options);
+  const newSecret = (): string => randomBytes(32).toString('base64url');
   return {
-    controller: new Controller(engine, options),
+    controller: new Controller(engine, options, mesh),
+    enrolment: new Enrolment(engine, { node, clock: systemClock, authority, newSecret }),
     stop: async () => {
       await engine.stop();
       await ledger.close();

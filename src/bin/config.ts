@@ -14,6 +14,17 @@ export interface Config {
   /** Share of a file system that is left free, 0 to 1, and the most bytes that this can come to. */
   readonly reserve: { readonly share: number; readonly bytesMax: number };
   readonly irc?: IrcConfig;
+  readonly mesh: MeshConfig;
+}
+
+/** Where nodes and programs are let in; see docs/mesh.md. */
+export interface MeshConfig {
+  /** `host:port` each. */
+  readonly listen: readonly string[];
+  /** Addresses outside the internal networks that may be listened on all the same. */
+  readonly listenAnywhere: readonly string[];
+  /** Networks besides the internal ones from which peers are let in. */
+  readonly allowNetworks: readonly string[];
 }
 
 const MIB = 1024 * 1024;
@@ -37,11 +48,21 @@ const schema = z.strictObject({
   nodes: z
     .record(
       z.string(),
-      z.strictObject({ datasets: z.array(z.string().min(1)).optional(), ttlMax: duration.optional() }),
+      z.strictObject({
+        datasets: z.array(z.string().min(1)).optional(),
+        modes: z.array(z.enum(['standard', 'critical'])).optional(),
+        ttlMax: duration.optional(),
+        rate: z.int().min(0).optional(),
+      }),
     )
     .optional(),
   irc: ircSchema(duration).optional(),
+  listen: z.array(z.string()).optional(),
+  listenAnywhere: z.array(z.string()).optional(),
+  allowNetworks: z.array(z.string()).optional(),
 });
+
+const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] };
 
 /**
  * Reads the operator's settings. A file that is not there is no error; one that cannot be understood is: a typo must not loosen a
@@ -51,7 +72,7 @@ const schema = z.strictObject({
  */
 export function readConfig(path: string): Config {
   const text = textOf(path);
-  if (text === undefined) return { policy: DEFAULT_POLICY, reserve: DEFAULT_RESERVE };
+  if (text === undefined) return { policy: DEFAULT_POLICY, reserve: DEFAULT_RESERVE, mesh: NO_MESH };
   const document = parseDocument(text);
   const [broken] = document.errors;
   if (broken !== undefined) throw wrong(path, broken.message.split('\n')[0] ?? 'it is no YAML');
@@ -63,14 +84,14 @@ export function readConfig(path: string): Config {
   return configOf(parsed.data);
 }
 
-function configOf({ retention, reserve, lease, nodes, irc }: z.infer<typeof schema>): Config {
+function configOf({ retention, reserve, lease, nodes, irc, ...where }: z.infer<typeof schema>): Config {
   const kept = (rule: 'committed' | 'failed'): Policy['retention']['committed'] => ({
     countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
     ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
   });
-  const nodePolicies = Object.entries(nodes ?? {}).map(([name, { datasets, ttlMax }]) => [
+  const nodePolicies = Object.entries(nodes ?? {}).map(([name, { ttlMax, ...rest }]) => [
     name,
-    { ...(datasets === undefined ? {} : { datasets }), ...(ttlMax === undefined ? {} : { ttlMsMax: ttlMax }) },
+    { ...rest, ...(ttlMax === undefined ? {} : { ttlMsMax: ttlMax }) },
   ]);
   return {
     policy: {
@@ -80,6 +101,11 @@ function configOf({ retention, reserve, lease, nodes, irc }: z.infer<typeof sche
       reattachMs: lease?.reattach ?? DEFAULT_POLICY.reattachMs,
       retention: { committed: kept('committed'), failed: kept('failed') },
       nodes: Object.fromEntries(nodePolicies) as Policy['nodes'],
+    },
+    mesh: {
+      listen: where.listen ?? NO_MESH.listen,
+      listenAnywhere: where.listenAnywhere ?? NO_MESH.listenAnywhere,
+      allowNetworks: where.allowNetworks ?? NO_MESH.allowNetworks,
     },
     reserve: {
       share: reserve?.percent === undefined ? DEFAULT_RESERVE.share : reserve.percent / 100,

@@ -1,17 +1,19 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Code, CODES } from '../base/codes.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import { Client } from '../client/client.ts';
 import type { Address } from '../client/transport.ts';
-import { bindable, type Home, homeFrom, isTooLong, makeHome } from './home.ts';
+import { bindable, type Home, homeFrom, isTooLong, joinedHome, makeHome, nodeHomeFrom } from './home.ts';
 
 /** The controller a command talks to. */
 export interface Connection {
   readonly client: Client;
   /** Makes sure that it runs, when it is ours to start: the one of this HAUKI_HOME. A named one is never started. */
   readonly ensure: () => Promise<void>;
+  /** False where we are one of many: a node or the bearer of a token, known to the controller by a name of its own. */
+  readonly operator: boolean;
 }
 
 const START_MS_MAX = 20_000;
@@ -24,12 +26,19 @@ const MODEST = ['--max-semi-space-size=1'];
 export function connect(named: string | undefined, env: NodeJS.ProcessEnv = process.env): Connection {
   const home = homeFrom(env);
   const name = named ?? (env['HAUKI_CONTROLLER'] || undefined);
-  if (name !== undefined) return { client: new Client(addressOf(name, env, home)), ensure: async () => {} };
+  if (name !== undefined) {
+    const address = addressOf(name, env, home);
+    return { client: new Client(address), ensure: async () => {}, operator: address.url?.protocol !== 'https:' };
+  }
+  const joined = joinedHome(env);
+  if (joined !== undefined)
+    return { client: new Client(addressOfNode(joined)), ensure: async () => {}, operator: false };
   // A long path is reached through its folder, which has to be there for that.
   if (isTooLong(home.socket)) makeHome(home);
   return {
     client: new Client({ name: `unix:${home.socket}`, socketPath: bindable(home.socket) }),
     ensure: () => ensureStarted(home, env),
+    operator: true,
   };
 }
 
@@ -57,8 +66,33 @@ function addressOf(name: string, env: NodeJS.ProcessEnv, home: Home): Address {
     throw wrongAddress(name);
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw wrongAddress(name);
+  if (url.protocol === 'https:') return secureAddress(name, url, env, home);
   const token = env['HAUKI_TOKEN'] || tokenIn(home);
   return { name, url, ...(token === undefined ? {} : { token }) };
+}
+
+/** As the node this machine is. TLS is a big part of Node, and loaded only for this. */
+function addressOfNode(node: string): Address {
+  return {
+    name: `the controller of ${node}/node.yaml`,
+    mesh: async () => (await import('../trust/route.ts')).routeAsNode(node),
+  };
+}
+
+/** With the token of HAUKI_TOKEN, which tells the CA by HAUKI_CA; without one, as the node this machine is. */
+function secureAddress(name: string, url: URL, env: NodeJS.ProcessEnv, home: Home): Address {
+  const token = env['HAUKI_TOKEN'] || undefined;
+  const node = nodeHomeFrom(env);
+  const joined = existsSync(join(node, 'node.yaml'));
+  const known = [join(node, 'ca.pem'), join(home.root, 'mesh', 'ca.pem')].find((path) => existsSync(path));
+  const ca = env['HAUKI_CA'] || known;
+  return {
+    name,
+    url,
+    ...(token === undefined ? {} : { token }),
+    mesh: async () =>
+      (await import('../trust/route.ts')).routeToUrl(url, ca, token === undefined && joined ? node : undefined),
+  };
 }
 
 function wrongAddress(name: string): RefusedError {

@@ -5,6 +5,7 @@ import type { ControllerOptions } from './commands/controller.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
 import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
+import { barrier } from './commands/barrier.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
 import type { SignOptions } from './commands/irc.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
@@ -12,6 +13,7 @@ import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import { watch } from './commands/watch.ts';
 import type { WitnessOptions } from './commands/witness.ts';
+import { meshVerbs } from './mesh-verbs.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -50,7 +52,9 @@ A first change, undone because it fails:
 Environment:
   HAUKI_HOME        data directory (default: XDG for a user, /var/lib/hauki for root)
   HAUKI_CONTROLLER  the controller to talk to: unix:/path, http://host:port or https://host:port
-  HAUKI_TOKEN       token for an http(s) controller (default: the one in HAUKI_HOME)
+  HAUKI_TOKEN       token for an http(s) controller (default: the one in HAUKI_HOME, for http only)
+  HAUKI_CA          file with the CA of an https controller (default: that of the mesh this machine has joined)
+  HAUKI_NODE_HOME   what this machine is as a node (default: /var/lib/hauki-node for root, XDG for a user)
 
 Exit codes: 0 done · 64 wrong usage · 70 outcome unknown or quarantined · 75 denied or unreachable, nothing executed`,
   );
@@ -91,6 +95,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
     verb('up', 'run the mesh of this machine: controller, one node, self-test; until Ctrl-C')
       .option('--port <n>', 'TCP port on 127.0.0.1; 0 takes any that is free', '7717')
       .option('--node <name>', "this machine's name in the mesh (default: its host name)")
+      .option('--listen <host:port>', 'let nodes in on this address too (TLS); can be given again', collect)
       .action(
         answer(async (options: ControllerOptions) =>
           (await import('./commands/controller.ts')).runController(options, 'up'),
@@ -101,6 +106,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
     verb('controller', 'run a controller on HAUKI_HOME, logging to stderr; for services')
       .option('--port <n>', 'TCP port on 127.0.0.1; 0 takes any that is free', '7717')
       .option('--node <name>', "the controller's own name (default: the host name)")
+      .option('--listen <host:port>', 'let nodes in on this address too (TLS); can be given again', collect)
       .addOption(new Option('--ephemeral', 'Unix socket only, and end when nobody needs it').hideHelp())
       .action(
         answer(async (options: ControllerOptions) =>
@@ -118,6 +124,10 @@ const VERBS: Readonly<Record<string, () => void>> = {
       .option('--node <name>', 'who asks (default: the host name)')
       .option('--ttl <duration>', 'length of the lease, renewed while the command runs (default: 10m)')
       .option('--wait <duration>', 'how long to wait for the locks (default: 30s)')
+      .option('--critical', 'halt and flush every node of the mesh first: one master snapshot, then go on')
+      .option('--hold', 'critical: the nodes stay halted until the command has ended')
+      .option('--allow-missing <node>', 'critical: do without this node; can be given again', collect)
+      .option('--flush <duration>', 'critical: how long the nodes have for their flush (default: 30s)')
       .option('--verify <command>', 'after a success, run this too; if it fails, undo. Words and quotes, no shell')
       .addOption(
         new Option('--on-expiry <what>', 'when the lease is lost')
@@ -141,6 +151,31 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
 70 outcome unknown or quarantined · 75 denied or unreachable, nothing executed`,
       )
       .action(answer(guard));
+  },
+  barrier: () => {
+    reader('barrier', 'halt and flush every node, take one master snapshot, go on')
+      .option('--intent <text>', 'what it is for (1 to 512 characters)')
+      .option('--path <dir>', 'a directory to freeze; can be given again', collect)
+      .option('--dataset <name>', 'a dataset to freeze; can be given again', collect)
+      .option('--recursive', 'with every dataset inside those named, all of one moment (ZFS)')
+      .option('--node <name>', 'who asks (default: the host name)')
+      .option('--wait <duration>', 'how long to wait for mutations under way (default: 30s)')
+      .option('--allow-missing <node>', 'do without this node; can be given again', collect)
+      .option('--flush <duration>', 'how long the nodes have for their flush (default: 30s)')
+      .option('-q, --quiet', 'say nothing but errors')
+      .addHelpText(
+        'after',
+        `
+The snapshot is verified: every node said that it had flushed before it was taken, and afterwards that it never ran in between. A
+node that is not heard of, cannot flush or ran too early denies it, and then no snapshot stays. A node that hears nothing more goes on
+by itself after 10 s.
+
+Example:
+  $ hauki barrier --intent "before the upgrade" --dataset tank/meshfs --recursive
+
+Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
+      )
+      .action(answer(barrier));
   },
   status: () => {
     reader('status', 'how the controller stands').action(answer(status));
@@ -295,8 +330,9 @@ function sealing(name: string, sealed: boolean, description: string): void {
     .action(answer((options: SealOptions) => seal(sealed, options)));
 }
 
-const asked = Object.entries(VERBS).filter(([name]) => name === process.argv[2]);
-for (const [, define] of asked.length > 0 ? asked : Object.entries(VERBS)) define();
+const verbs = { ...VERBS, ...meshVerbs({ program, answer }) };
+const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
+for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();
 
 void program.parseAsync().then(
   () => process.exit(exitCode),

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { refusal, RefusedError } from '../base/refusal.ts';
@@ -26,9 +26,27 @@ export function homeFrom(env: NodeJS.ProcessEnv): Home {
   };
 }
 
-function defaultRoot(env: NodeJS.ProcessEnv): string {
-  if (userInfo().uid === 0) return '/var/lib/hauki';
-  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'hauki');
+function defaultRoot(env: NodeJS.ProcessEnv, name = 'hauki'): string {
+  if (userInfo().uid === 0) return `/var/lib/${name}`;
+  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), name);
+}
+
+/** Where this machine keeps what it is as a node: `HAUKI_NODE_HOME`, else `hauki-node` beside where HAUKI_HOME is by default. */
+export function nodeHomeFrom(env: NodeJS.ProcessEnv): string {
+  return resolve(env['HAUKI_NODE_HOME'] || defaultRoot(env, 'hauki-node'));
+}
+
+/**
+ * The node home to act as, when commands are to go to the mesh this machine has joined: it is named, or it is there, this machine is
+ * not the controller, and nobody named a HAUKI_HOME instead.
+ */
+export function joinedHome(env: NodeJS.ProcessEnv): string | undefined {
+  const node = nodeHomeFrom(env);
+  // Whoever says so means it; that this machine has not joined yet is then said, and nothing else is asked instead.
+  if (env['HAUKI_NODE_HOME']) return node;
+  if (env['HAUKI_HOME']) return undefined;
+  const isController = existsSync(join(homeFrom(env).root, 'mesh', 'mesh.json'));
+  return !isController && existsSync(join(node, 'node.yaml')) ? node : undefined;
 }
 
 /**

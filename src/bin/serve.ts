@@ -3,14 +3,16 @@ import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import { type Logger, pino } from 'pino';
 import { formatDuration } from '../base/duration.ts';
-import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
+import { type Refusal, RefusedError } from '../base/refusal.ts';
 import { httpDoor } from '../doors/http/server.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
 import type { StatusView } from '../wire/http.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
+import { listenForNodes, openMesh } from './listen.ts';
 import { drivers, newId, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
+import { listening } from './listening.ts';
 import { takeHome } from './take-home.ts';
 import { VERSION } from './version.ts';
 
@@ -19,6 +21,8 @@ export interface ServeOptions {
   readonly node: string;
   /** TCP port on 127.0.0.1; undefined: none. */
   readonly port?: number;
+  /** `host:port` to listen on for nodes, besides those of config.yaml. */
+  readonly listen?: readonly string[];
   /** Ends by itself when nobody needs it. */
   readonly ephemeral: boolean;
   readonly logLevel: string;
@@ -29,6 +33,8 @@ export interface Serving {
   readonly node: string;
   readonly socket: string;
   readonly url?: string;
+  /** `host:port` where nodes are let in. */
+  readonly listening: readonly string[];
   readonly selfTests: readonly SelfTest[];
   /** Resolves when it has stopped, by a signal or because nobody needed it any more. */
   readonly stopped: Promise<void>;
@@ -51,19 +57,23 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
-    const { policy, reserve, irc } = readConfig(home.config);
+    const { policy, reserve, irc, mesh: meshConfig } = readConfig(home.config);
+    const listen = options.ephemeral ? [] : [...meshConfig.listen, ...(options.listen ?? [])];
+    const mesh = openMesh(home.root, { ...meshConfig, listen });
     const backends = drivers(home, reserve);
     const selfTests: SelfTest[] = [];
     for (const backend of backends) selfTests.push(await selfTest(backend, { newId, now: systemClock.now }));
     const failed = selfTests.find((test) => !test.ok);
     if (failed?.refused !== undefined) throw new RefusedError(failed.refused);
 
-    const { controller, stop } = await startController({ home, backends, policy, node, log });
+    const { authority } = mesh;
+    const { controller, enrolment, stop } = await startController({ home, backends, policy, node, log, authority });
     undo.unshift(stop);
     let end = (): void => {};
     let ircView: (() => StatusView['irc']) | undefined;
     const door = await httpDoor({
       controller,
+      enrolment,
       log,
       token: tokenOf(home),
       ephemeral: options.ephemeral,
@@ -78,6 +88,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     await listenOnSocket(door.local, home.socket);
     undo.unshift(() => rmSync(home.socket, { force: true }));
     const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);
+    const nodes = await listenForNodes(mesh, door, log);
+    undo.unshift(nodes.stop);
 
     if (irc !== undefined) {
       const { openIrc } = await import('./irc.ts');
@@ -100,8 +112,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
       if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy(), end);
     });
-    log.info({ version: VERSION, socket: home.socket, url, pid: process.pid }, 'ready');
-    return { node, socket: home.socket, selfTests, stopped, ...(url === undefined ? {} : { url }) };
+    const { listening: addresses } = nodes;
+    log.info({ version: VERSION, socket: home.socket, url, listening: addresses, pid: process.pid }, 'ready');
+    const found = { node, socket: home.socket, listening: addresses, selfTests, stopped };
+    return { ...found, ...(url === undefined ? {} : { url }) };
   } catch (error) {
     await unwind(undo);
     throw error;
@@ -154,23 +168,6 @@ async function listenOnPort(server: Server, port: number): Promise<string> {
   await listening(server, { host: '127.0.0.1', port }, `127.0.0.1:${port}`);
   const address = server.address();
   return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : port}`;
-}
-
-function listening(server: Server, on: { path: string } | { host: string; port: number }, name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      const hint = taken
-        ? 'Choose another with --port, or --port 0 for any that is free.'
-        : 'Check permissions and the address.';
-      reject(
-        new RefusedError(
-          refusal('usage', `Cannot listen on ${name}: ${taken ? 'it is in use' : error.message}.`, hint),
-        ),
-      );
-    });
-    server.listen(on, resolve);
-  });
 }
 
 /** For whoever started this process and waits on descriptor HAUKI_READY_FD: "ready", or why not. */

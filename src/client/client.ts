@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { type Code, CODES } from '../base/codes.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import type {
+  BarrierList,
   Cleared,
   Denied,
   DiffView,
@@ -17,6 +18,7 @@ import type {
   SealView,
   StatusView,
 } from '../wire/http.ts';
+import type { Invite, Invited, NodeList, NodeView, TokenAsk, TokenIssued, TokenList, Whoami } from '../wire/mesh.ts';
 import { type Address, type Call, lines, send, text } from './transport.ts';
 
 /** A clearance that hangs on an open connection. */
@@ -26,6 +28,9 @@ export interface Attached {
   readonly after: AsyncGenerator<Revoked>;
   readonly close: () => void;
 }
+
+/** A renewal without an answer is asked for again on a new connection, while there is still a lease to be renewed. */
+const RENEW_MS_MAX = 5_000;
 
 /**
  * A controller's HTTP API as functions. What the controller refuses, and a controller that cannot be reached, is thrown as
@@ -54,7 +59,7 @@ export class Client {
   }
 
   renew(mutation: string, fence: number): Promise<MutationView> {
-    return this.#json({ method: 'POST', path: `${path(mutation)}/renew`, body: { fence } });
+    return this.#json({ method: 'POST', path: `${path(mutation)}/renew`, body: { fence }, answerMsMax: RENEW_MS_MAX });
   }
 
   commit(mutation: string, fence: number): Promise<MutationView> {
@@ -102,6 +107,10 @@ export class Client {
     return this.#json({ method: 'GET', path: '/v1/locks' });
   }
 
+  barriers(): Promise<BarrierList> {
+    return this.#json({ method: 'GET', path: '/v1/barriers' });
+  }
+
   snapshots(): Promise<KeptList> {
     return this.#json({ method: 'GET', path: '/v1/snapshots' });
   }
@@ -120,6 +129,38 @@ export class Client {
 
   seal(dataset: string, sealed: boolean): Promise<SealView> {
     return this.#json({ method: 'POST', path: '/v1/seals', body: { dataset, sealed } });
+  }
+
+  nodes(): Promise<NodeList> {
+    return this.#json({ method: 'GET', path: '/v1/nodes' });
+  }
+
+  node(name: string): Promise<NodeView> {
+    return this.#json({ method: 'GET', path: `/v1/nodes/${encodeURIComponent(name)}` });
+  }
+
+  invite(ask: Invite): Promise<Invited> {
+    return this.#json({ method: 'POST', path: '/v1/nodes', body: ask });
+  }
+
+  revokeNode(name: string): Promise<unknown> {
+    return this.#json({ method: 'DELETE', path: `/v1/nodes/${encodeURIComponent(name)}` });
+  }
+
+  tokens(): Promise<TokenList> {
+    return this.#json({ method: 'GET', path: '/v1/tokens' });
+  }
+
+  issueToken(ask: TokenAsk): Promise<TokenIssued> {
+    return this.#json({ method: 'POST', path: '/v1/tokens', body: ask });
+  }
+
+  revokeToken(name: string): Promise<unknown> {
+    return this.#json({ method: 'DELETE', path: `/v1/tokens/${encodeURIComponent(name)}` });
+  }
+
+  whoami(): Promise<Whoami> {
+    return this.#json({ method: 'GET', path: '/v1/whoami' });
   }
 
   retire(): Promise<unknown> {

@@ -1,6 +1,8 @@
 import type { Refusal } from '../base/refusal.ts';
 import type { Result } from '../base/result.ts';
+import type { Wanted } from '../core/barrier/barrier.ts';
 import type { Epoch, Order, Pulse } from '../core/barrier/message.ts';
+import type { FlushedNode } from '../core/event.ts';
 import type { MutationId } from '../core/mutation/mutation.ts';
 
 /** What a node says of itself every two seconds, and at once when its part in a barrier changes. */
@@ -40,7 +42,7 @@ export interface Barrier {
    * HALT AND FLUSH. Done when every node has said that it has flushed and is halted, and they stay so for as long as `keep` names the
    * epoch. Refused, with the nodes and why: `node_lost` before anybody is halted, `flush_failed` after.
    */
-  halt(round: BarrierRound): Promise<Result<readonly Flushed[], Refusal>>;
+  halt(round: BarrierRound): Promise<Result<readonly FlushedNode[], Refusal>>;
 
   /**
    * The snapshot is taken: done when every node has said that it never ran between its flush and now. Refused as `barrier_broken`.
@@ -50,17 +52,7 @@ export interface Barrier {
   verify(epoch: Epoch, hold: boolean): Promise<Result<void, Refusal>>;
 
   /** The barriers there are. Whoever is halted for any other is told to go on. */
-  keep(barriers: readonly Kept[]): void;
-}
-
-export interface Kept {
-  readonly epoch: Epoch;
-  readonly nodes: readonly string[];
-  /**
-   * Its snapshot was verified long ago, and the mesh is to stay halted: a controller that was started since takes it up again. Without
-   * it, a barrier that this controller does not know of is none.
-   */
-  readonly revive: boolean;
+  keep(barriers: readonly Wanted[]): void;
 }
 
 export interface BarrierRound {
@@ -69,10 +61,4 @@ export interface BarrierRound {
   readonly intent: string;
   /** How long the nodes have for their flush, ms. */
   readonly flushMsMax: number;
-}
-
-export interface Flushed {
-  readonly node: string;
-  /** From HALT to the node's word, ms. */
-  readonly tookMs: number;
 }

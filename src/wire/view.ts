@@ -63,6 +63,8 @@ export function mutationView(mutation: Mutation): MutationView {
     evidence: mutation.evidence.map(({ name, dataset, path }) => ({ name, dataset, path })),
     ...(reason === undefined ? {} : { reason: { ...reason } }),
     ...(mutation.recursive ? { recursive: true } : {}),
+    ...(mutation.hold ? { hold: true } : {}),
+    ...(mutation.participants === undefined ? {} : { participants: [...mutation.participants] }),
     ...(mutation.rebuilt ? { rebuilt: true } : {}),
   };
 }

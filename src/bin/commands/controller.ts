@@ -3,11 +3,12 @@ import { nodeRefusal } from '../../core/policy/policy.ts';
 import { homeFrom } from '../home.ts';
 import { printJson, printText, say } from '../output.ts';
 import { describeSelfTest, serve, type Serving, tellStarter } from '../serve.ts';
-import { nodeName } from './guard.ts';
+import { nodeName } from './asking.ts';
 
 export interface ControllerOptions {
   readonly port?: string;
   readonly node?: string;
+  readonly listen?: readonly string[];
   readonly ephemeral?: boolean;
   readonly json?: boolean;
 }
@@ -24,6 +25,7 @@ export async function runController(options: ControllerOptions, words: 'up' | 'c
       node,
       ephemeral: options.ephemeral ?? false,
       ...(options.ephemeral ? {} : { port: portOf(options.port) }),
+      ...(options.listen === undefined ? {} : { listen: options.listen }),
       logLevel: process.env['HAUKI_LOG'] || (words === 'up' ? 'warn' : 'info'),
     });
   } catch (error) {
@@ -37,10 +39,15 @@ export async function runController(options: ControllerOptions, words: 'up' | 'c
   return 0;
 }
 
-function announce({ node, socket, url, selfTests }: Serving, json: boolean, words: 'up' | 'controller'): void {
-  if (json) return printJson({ status: 'ready', node, socket, url, selfTests });
+function announce(
+  { node, socket, url, listening, selfTests }: Serving,
+  json: boolean,
+  words: 'up' | 'controller',
+): void {
+  if (json) return printJson({ status: 'ready', node, socket, url, listening, selfTests });
   for (const test of selfTests) printText(`self-test  ${describeSelfTest(test)}`);
   printText(`ready      node ${node} · ${url ?? ''} · unix:${socket}`);
+  if (listening.length > 0) printText(`nodes      let in on ${listening.join(', ')}`);
   if (words === 'up')
     printText('try        ./hauki guard --intent "why" --path DIR -- COMMAND        (Ctrl-C ends the mesh)');
 }

@@ -13,6 +13,7 @@ export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, { con
   app.get(
     '/v1/events',
     {
+      config: { needs: ['read'] },
       sse: { kind: 'only' },
       schema: {
         summary:

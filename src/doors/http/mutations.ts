@@ -5,13 +5,16 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { canonicalJson } from '../../base/canonical.ts';
 import { parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
-import type { Result } from '../../base/result.ts';
+import { ok, type Result } from '../../base/result.ts';
 import { isFinal, type Mutation } from '../../core/mutation/mutation.ts';
-import { type Ask, type Controller, reasonOf } from '../../engine/controller.ts';
+import type { Ask } from '../../engine/ask.ts';
+import { type Controller, reasonOf } from '../../engine/controller.ts';
 import * as contract from '../../wire/http.ts';
 import { clearedView, deniedView, mutationView, recordView } from '../../wire/view.ts';
+import { askingNode, hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
 import type { RouteOptions } from './options.ts';
+import { describePrincipal } from './principal.ts';
 
 const LIST_DEFAULT = 50;
 
@@ -23,6 +26,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.post(
     '/v1/mutations',
     {
+      config: { needs: ['guard'] },
       schema: {
         summary: 'Ask for clearance; answers when it is decided.',
         description: 'With an Idempotency-Key header the same request can be sent again after a lost answer.',
@@ -31,7 +35,9 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
       },
     },
     async (request, reply) => {
-      const ask = askOf(request.body, request.headers['idempotency-key']);
+      const node = askingNode(request.principal, request.body.node);
+      if (!node.ok) return reply.refuse(node.error);
+      const ask = askOf(request.body, node.value, keyOf(request));
       if (request.body.attach === true) return attachedRequest(controller, holders, ask, request, reply);
       return answerGrant(await controller.request(ask), reply);
     },
@@ -40,6 +46,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.post(
     '/v1/mutations/:id/attach',
     {
+      config: { needs: ['guard'], unlessOwn: 'operate' },
       schema: {
         summary: 'Hang an attached clearance on this connection, after the one before was lost.',
         params: contract.MutationParams,
@@ -61,6 +68,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.post(
     '/v1/mutations/:id/renew',
     {
+      config: { needs: ['guard'], unlessOwn: 'operate' },
       schema: {
         summary: 'Begin the lease anew.',
         params: contract.MutationParams,
@@ -74,6 +82,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.post(
     '/v1/mutations/:id/commit',
     {
+      config: { needs: ['guard'], unlessOwn: 'operate' },
       schema: {
         summary: 'The change worked: keep it.',
         params: contract.MutationParams,
@@ -87,6 +96,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.post(
     '/v1/mutations/:id/rollback',
     {
+      config: { needs: ['guard', 'operate'], unlessOwn: 'operate' },
       schema: {
         summary: 'Put the state back; the failed state is kept as evidence.',
         params: contract.MutationParams,
@@ -94,12 +104,18 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
         response: { 200: contract.MutationView, ...refusals },
       },
     },
-    async ({ params, body }, reply) => answerView(await controller.rollback(params.id, body.fence), reply),
+    async ({ params, body, principal }, reply) => {
+      if (body.fence === undefined && !hasScope(principal, 'operate')) {
+        return reply.refuse(refusal('forbidden', 'Without its fencing token only an operator rolls a mutation back.'));
+      }
+      return answerView(await controller.rollback(params.id, body.fence), reply);
+    },
   );
 
   app.get(
     '/v1/mutations/:id/plan',
     {
+      config: { needs: ['read', 'guard'], unlessOwn: 'read' },
       schema: {
         summary: 'What a rollback would do, without doing it.',
         params: contract.MutationParams,
@@ -117,6 +133,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.post(
     '/v1/mutations/:id/resolve',
     {
+      config: { needs: ['operate'] },
       schema: {
         summary: 'Decide what becomes of a quarantined mutation.',
         params: contract.MutationParams,
@@ -130,6 +147,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.put(
     '/v1/mutations/:id/pin',
     {
+      config: { needs: ['operate'] },
       schema: {
         summary: 'Keep a mutation out of retention, or let it in again.',
         params: contract.MutationParams,
@@ -143,14 +161,18 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.get(
     '/v1/mutations',
     {
+      config: { needs: ['read', 'guard'] },
       schema: {
         summary: 'Who changed what, why, and what came of it; newest first.',
         querystring: contract.MutationQuery,
         response: { 200: contract.MutationList, ...refusals },
       },
     },
-    async ({ query }) => {
-      const { since, limit, node, outcome, before } = query;
+    async ({ query, principal }, reply) => {
+      const { since, limit, outcome, before } = query;
+      const seen = hasScope(principal, 'read') ? ok(query.node) : askingNode(principal, query.node);
+      if (!seen.ok) return reply.refuse(seen.error);
+      const node = seen.value;
       const mutations = await controller.query({
         limit: limit ?? LIST_DEFAULT,
         ...(since === undefined ? {} : { since: Date.parse(since) }),
@@ -158,13 +180,14 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
         ...(outcome === undefined ? {} : { outcome }),
         ...(before === undefined ? {} : { before }),
       });
-      return { mutations: mutations.map(mutationView) };
+      return reply.send({ mutations: mutations.map(mutationView) });
     },
   );
 
   app.get(
     '/v1/mutations/:id',
     {
+      config: { needs: ['read', 'guard'], unlessOwn: 'read' },
       schema: {
         summary: 'One mutation with its ledger records.',
         params: contract.MutationParams,
@@ -182,6 +205,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   app.get(
     '/v1/mutations/:id/diff',
     {
+      config: { needs: ['read', 'guard'], unlessOwn: 'read' },
       schema: {
         summary: 'What the mutation added, modified and removed.',
         params: contract.MutationParams,
@@ -197,25 +221,41 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
   );
 };
 
-function askOf(body: contract.MutationAsk, key: string | string[] | undefined): Ask {
+/** Whoever is not the operator has its keys to itself: nobody uses up another's. */
+function keyOf({ headers, principal }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key'];
+  if (typeof key !== 'string' || principal === undefined || principal.kind === 'operator') return key?.toString();
+  return `${describePrincipal(principal)} ${key}`;
+}
+
+/** @param node as whom it is asked; undefined: as the controller's own */
+function askOf(body: contract.MutationAsk, node: string | undefined, key: string | undefined): Ask {
   // The schema has let through only durations that parse.
   const ms = (text: string): number => {
     const parsed = parseDuration(text);
     return parsed.ok ? parsed.value : Number.NaN;
   };
-  const { intent, datasets, node, mode, onExpiry } = body;
+  const { intent, datasets, mode, onExpiry } = body;
   return {
     intent,
     datasets,
     attached: body.attach ?? false,
     recursive: body.recursive ?? false,
+    hold: body.hold ?? false,
+    ...(body.allowMissing === undefined ? {} : { allowMissing: body.allowMissing }),
+    ...(body.flush === undefined ? {} : { flushMs: ms(body.flush) }),
     ...(node === undefined ? {} : { node }),
     ...(mode === undefined ? {} : { mode }),
     ...(onExpiry === undefined ? {} : { onExpiry }),
     ...(body.ttl === undefined ? {} : { ttlMs: ms(body.ttl) }),
     ...(body.wait === undefined ? {} : { waitMs: ms(body.wait) }),
-    ...(typeof key === 'string'
-      ? { key, keyDigest: createHash('sha256').update(canonicalJson(body)).digest('hex') }
+    ...(key !== undefined
+      ? {
+          key,
+          keyDigest: createHash('sha256')
+            .update(canonicalJson({ ...body, node }))
+            .digest('hex'),
+        }
       : {}),
   };
 }

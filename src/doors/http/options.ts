@@ -2,12 +2,14 @@ import type { FastifyBaseLogger } from 'fastify';
 
 import type { Controller } from '../../engine/controller.ts';
 import type { StatusView } from '../../wire/http.ts';
+import type { Enrolment } from '../../engine/enrolment.ts';
 
 /** What the HTTP door needs to know. */
 export interface HttpOptions {
   readonly controller: Controller;
+  readonly enrolment: Enrolment;
   readonly log: FastifyBaseLogger;
-  /** What callers over TCP must show; callers on the Unix socket were let in by its file permission. */
+  /** What an operator shows on the loopback port; on the Unix socket it is let in by file permission. */
   readonly token: string;
   /** Asked by `POST /v1/retire`: ends the controller if nothing is open. */
   readonly retire: () => boolean;

@@ -1,19 +1,26 @@
-import { createServer, type Server } from 'node:http';
-import { timingSafeEqual, createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Server as SecureServer } from 'node:https';
+import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import { fastifySSE } from '@fastify/sse';
-import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
   serializerCompiler,
   validatorCompiler,
 } from 'fastify-type-provider-zod';
-import { refusal } from '../../base/refusal.ts';
-import { errorHandler, notFoundHandler, sendRefusal } from './answers.ts';
+import type { Refusal } from '../../base/refusal.ts';
+import type { Result } from '../../base/result.ts';
+import { guardRoutes } from './access.ts';
+import { errorHandler, notFoundHandler } from './answers.ts';
+import { barrierRoutes } from './barriers.ts';
+import { Denials } from './denials.ts';
 import { eventRoutes } from './events.ts';
 import { mutationRoutes } from './mutations.ts';
+import { nodeRoutes } from './nodes.ts';
 import type { HttpOptions } from './options.ts';
+import { type Door, Doorkeeper, type Principal } from './principal.ts';
 import { stateRoutes } from './state.ts';
 
 /** Largest body taken, bytes. */
@@ -23,14 +30,17 @@ export interface HttpDoor {
   readonly app: FastifyInstance;
   /** A server for callers who were let in by file permission. */
   readonly local: Server;
-  /** A server whose callers must show the token. */
+  /** A server whose callers must show a token. */
   readonly remote: Server;
+  /** What a server for nodes does with its requests; and lets such a server in, made elsewhere and with TLS. */
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly admit: (server: SecureServer) => void;
+  /** Who asks, also for what is no request to a route: an upgrade. See Doorkeeper. */
+  readonly principalOf: (request: IncomingMessage) => Result<Principal | undefined, Refusal>;
   /** True while a caller is connected. */
   readonly busy: () => boolean;
   readonly close: () => Promise<void>;
 }
-
-const OPEN = new Set(['/healthz', '/readyz']);
 
 /** The HTTP surface of a controller, on as many listeners as wanted: the same routes for a Unix socket and for TCP. */
 export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
@@ -50,16 +60,10 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   app.setErrorHandler(errorHandler);
   app.setNotFoundHandler(notFoundHandler);
 
-  const remoteSockets = new WeakSet<object>();
-  app.addHook('onRequest', async (request, reply) => {
-    if (!remoteSockets.has(request.raw.socket) || OPEN.has(request.url)) return;
-    if (!tokenMatches(request, options.token)) {
-      await sendRefusal(
-        reply,
-        refusal('unauthorized', 'This address asks for a token, and the request shows no valid one.'),
-      );
-    }
-  });
+  const keeper = new Doorkeeper(options);
+  const { engine } = options.controller;
+  const denials = new Denials((denial) => engine.tell({ type: 'report_denial', ...denial }));
+  guardRoutes(app, keeper, denials, options.controller);
 
   await app.register(swagger, {
     openapi: {
@@ -80,36 +84,41 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(mutationRoutes, { ...options, closing: () => closing });
   await app.register(stateRoutes, options);
   await app.register(eventRoutes, options);
+  await app.register(barrierRoutes, options);
+  await app.register(nodeRoutes, options);
   await app.ready();
 
-  const local = createServer((request, response) => app.routing(request, response));
-  const remote = createServer((request, response) => app.routing(request, response));
-  remote.on('connection', (socket) => remoteSockets.add(socket));
+  const handle: HttpDoor['handle'] = (request, response) => app.routing(request, response);
+  const servers: (Server | SecureServer)[] = [];
   let connections = 0;
-  for (const server of [local, remote]) {
-    server.on('connection', (socket) => {
+  const admit = (server: Server | SecureServer, door: Door): void => {
+    servers.push(server);
+    server.on(door === 'mesh' ? 'secureConnection' : 'connection', (socket: Socket) => {
+      keeper.enter(socket, door);
       connections += 1;
       socket.on('close', () => (connections -= 1));
     });
-  }
+  };
+  const [local, remote] = [createServer(handle), createServer(handle)];
+  admit(local, 'local');
+  admit(remote, 'loopback');
   return {
     app,
     local,
     remote,
+    handle,
+    admit: (server) => admit(server, 'mesh'),
+    principalOf: (request) => keeper.principalOf(request),
     busy: () => connections > 0,
     close: async () => {
       closing = true;
-      for (const server of [local, remote]) {
+      denials.flush();
+      keeper.close();
+      for (const server of servers) {
         server.close();
         server.closeAllConnections();
       }
       await app.close();
     },
   };
-}
-
-function tokenMatches(request: FastifyRequest, token: string): boolean {
-  const shown = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(shown), digest(token));
 }

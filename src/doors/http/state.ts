@@ -2,11 +2,13 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { refusal } from '../../base/refusal.ts';
 import type { Findings } from '../../core/findings/findings.ts';
-import type { KeptState } from '../../engine/controller.ts';
+import type { KeptState, Lock } from '../../engine/controller.ts';
 import * as contract from '../../wire/http.ts';
 import { iso, mutationView } from '../../wire/view.ts';
+import { hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
 import type { HttpOptions } from './options.ts';
+import type { Principal } from './principal.ts';
 
 /** What there is: status, locks, snapshots, evidence, seals; and letting go of it. */
 export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, options) => {
@@ -16,7 +18,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
 
   app.get(
     '/healthz',
-    { schema: { summary: 'The process answers.', response: { 200: contract.Health } } },
+    { config: { needs: ['anyone'] }, schema: { summary: 'The process answers.', response: { 200: contract.Health } } },
     async () => ({
       status: 'ok',
     }),
@@ -25,6 +27,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
   app.get(
     '/readyz',
     {
+      config: { needs: ['anyone'] },
       schema: {
         summary: 'Requests are taken: the ledger is open, the self-test passed.',
         response: { 200: contract.Health },
@@ -33,13 +36,16 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
     async () => ({ status: 'ready' }),
   );
 
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
+  app.get('/openapi.json', { config: { needs: ['peer'] }, schema: { hide: true } }, async (_request, reply) =>
     reply.type('application/json').send(JSON.stringify(app.swagger())),
   );
 
   app.get(
     '/v1/status',
-    { schema: { summary: 'How the controller stands.', response: { 200: contract.StatusView } } },
+    {
+      config: { needs: ['read'] },
+      schema: { summary: 'How the controller stands.', response: { 200: contract.StatusView } },
+    },
     async () => {
       const { state } = controller.engine;
       const open = [...state.mutations.values()];
@@ -64,29 +70,40 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
 
   app.get(
     '/v1/locks',
-    { schema: { summary: 'Who holds what, who waits.', response: { 200: contract.LockList } } },
-    async () => ({
-      locks: controller
-        .locks()
-        .map(({ mutation, blockedBy }) => ({ ...mutationView(mutation), blockedBy: [...blockedBy] })),
+    {
+      config: { needs: ['read', 'guard'] },
+      schema: { summary: 'Who holds what, who waits.', response: { 200: contract.LockList } },
+    },
+    async ({ principal }) => ({
+      locks: visibleLocks(controller.locks(), principal).map(({ mutation, blockedBy }) => ({
+        ...mutationView(mutation),
+        blockedBy: [...blockedBy],
+      })),
     }),
   );
 
   app.get(
     '/v1/snapshots',
-    { schema: { summary: 'The snapshots that are kept, and why each exists.', response: { 200: contract.KeptList } } },
+    {
+      config: { needs: ['read'] },
+      schema: { summary: 'The snapshots that are kept, and why each exists.', response: { 200: contract.KeptList } },
+    },
     async () => ({ kept: (await controller.kept('snapshot')).map(keptView) }),
   );
 
   app.get(
     '/v1/evidence',
-    { schema: { summary: 'Failed states that rollbacks kept.', response: { 200: contract.KeptList } } },
+    {
+      config: { needs: ['read'] },
+      schema: { summary: 'Failed states that rollbacks kept.', response: { 200: contract.KeptList } },
+    },
     async () => ({ kept: (await controller.kept('evidence')).map(keptView) }),
   );
 
   app.delete(
     '/v1/evidence/:id',
     {
+      config: { needs: ['operate'] },
       schema: {
         summary: 'Remove the evidence of a mutation.',
         params: contract.MutationParams,
@@ -103,6 +120,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
   app.post(
     '/v1/prune',
     {
+      config: { needs: ['operate'] },
       schema: {
         summary: 'Let go of what retention does not keep.',
         body: contract.PruneBody,
@@ -127,6 +145,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
   app.post(
     '/v1/seals',
     {
+      config: { needs: ['operate'] },
       schema: {
         summary: 'Make a dataset read-only unless a mutation is cleared, or lift that.',
         body: contract.SealBody,
@@ -143,7 +162,10 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
 
   app.post(
     '/v1/retire',
-    { schema: { summary: 'End a controller that was started only for a caller, if nothing is open.', hide: true } },
+    {
+      config: { needs: ['admin'] },
+      schema: { summary: 'End a controller that was started only for a caller, if nothing is open.', hide: true },
+    },
     async (_request, reply) => {
       if (options.ephemeral && options.retire()) return reply.send({ status: 'retiring' });
       return sendRefusal(
@@ -153,6 +175,14 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
     },
   );
 };
+
+/** Who may not see everything sees its own, and who stands before them. */
+function visibleLocks(all: readonly Lock[], principal: Principal | undefined): readonly Lock[] {
+  if (principal === undefined || hasScope(principal, 'read') || principal.kind === 'operator') return all;
+  const own = all.filter(({ mutation }) => mutation.node === principal.name);
+  const before = new Set(own.flatMap(({ blockedBy }) => blockedBy));
+  return all.filter((lock) => own.includes(lock) || before.has(lock.mutation.id));
+}
 
 function findingsView({ unknown, missing }: Findings): contract.StatusView['findings'] {
   return {

@@ -1,10 +1,12 @@
 import { formatDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
+import type { Wanted } from '../../core/barrier/barrier.ts';
 import type { Epoch, Order } from '../../core/barrier/message.ts';
 import { type Broken, Round } from '../../core/barrier/round.ts';
+import type { FlushedNode } from '../../core/event.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Barrier, BarrierRound, Carrier, Flushed, Heartbeat, Kept } from '../../ports/mesh.ts';
+import type { Barrier, BarrierRound, Carrier, Heartbeat } from '../../ports/mesh.ts';
 import { type Presence, Presences } from './presence.ts';
 
 export interface MeshOptions {
@@ -102,7 +104,7 @@ export class Mesh implements Barrier {
     for (const listener of this.#listeners) listener(node, heartbeat);
   }
 
-  halt({ epoch, nodes, intent, flushMsMax }: BarrierRound): Promise<Result<readonly Flushed[], Refusal>> {
+  halt({ epoch, nodes, intent, flushMsMax }: BarrierRound): Promise<Result<readonly FlushedNode[], Refusal>> {
     const lost = nodes.filter((node) => this.presence(node)?.liveness !== 'live');
     if (lost.length > 0) return Promise.resolve(err(this.#lost(lost)));
     const round = new Round(epoch, nodes, this.#clock.mono(), flushMsMax);
@@ -137,7 +139,7 @@ export class Mesh implements Barrier {
     });
   }
 
-  keep(barriers: readonly Kept[]): void {
+  keep(barriers: readonly Wanted[]): void {
     this.#told = true;
     for (const standing of this.#standing.values()) {
       if (!barriers.some(({ epoch }) => epoch === standing.epoch)) this.#end(standing);
@@ -183,10 +185,11 @@ export class Mesh implements Barrier {
 
   /** Nobody wants it any more. Who did not answer is not waited for. */
   #end(standing: Standing): void {
-    const { epoch, nodes, wanted } = standing;
+    const { epoch, nodes, wanted, settle, round } = standing;
     standing.cancelExtension();
     standing.cancelLimit();
     this.#standing.delete(epoch);
+    settle?.(round.waitingFor().map((node) => ({ node, why: 'the barrier was called off' })));
     if (wanted === 'halt') this.#send(nodes, { type: 'resume', epoch, order: this.#nextOrder() });
   }
 
@@ -252,7 +255,7 @@ export class Mesh implements Barrier {
   }
 }
 
-function flushedOf(round: Round): Flushed[] {
+function flushedOf(round: Round): FlushedNode[] {
   return [...round.parts].map(([node, { flushedMs = 0 }]) => ({ node, tookMs: flushedMs }));
 }
 

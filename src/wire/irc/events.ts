@@ -47,8 +47,14 @@ function wordsFor(event: Event, about?: About): string {
       return `DENIED ${who}: ${why(event.reason)} [${event.mutation}]`;
     case 'cancelled':
       return `Cancelled for ${who}: ${why(event.reason)} [${event.mutation}]`;
+    case 'halt_started':
+      return `HALT AND FLUSH for ${told(about)}, to ${names(event.nodes)}. [${event.mutation}]`;
+    case 'flushed':
+      return `FLUSHED: ${names(event.nodes.map(({ node }) => node))} halted for ${who}. [${event.mutation}]`;
     case 'snapshot_started':
       return `Capturing ${snapshots(event.snapshots)} for ${who} … [${event.mutation}]`;
+    case 'master_taken':
+      return `Master snapshot for ${who} taken: ${snapshots(event.snapshots)}. [${event.mutation}]`;
     case 'withdraw_started':
       return `Withdrawing the snapshot taken for ${who}: ${why(event.reason)} [${event.mutation}]`;
     case 'cleared':

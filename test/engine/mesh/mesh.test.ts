@@ -171,6 +171,18 @@ describe('a barrier over the mesh', () => {
     expect([crm.state, web.state]).toEqual(['halted', 'halted']);
   });
 
+  it('called off while it waits, it answers whoever waits, and lets the nodes go on', async () => {
+    web.flushMs = 1e9;
+    const halting = mesh.halt(round);
+    await clock.pass(100);
+    mesh.keep([]);
+    expect(await within(10, halting)).toMatchObject({
+      ok: false,
+      error: { evidence: { nodes: [{ node: 'web', why: 'the barrier was called off' }] } },
+    });
+    expect([crm.state, web.state]).toEqual(['running', 'running']);
+  });
+
   it('cannot verify a barrier that another controller held', async () => {
     expect(await within(1, mesh.verify(99, false))).toMatchObject({ ok: false, error: { code: 'barrier_broken' } });
   });

@@ -1,0 +1,143 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { refusal, type Refusal } from '../../base/refusal.ts';
+import { err, ok, type Result } from '../../base/result.ts';
+import { identify } from '../../core/node/member.ts';
+import type { Scope } from '../../core/token/token.ts';
+import type { Controller } from '../../engine/controller.ts';
+import { digestOf, type Enrolment } from '../../engine/enrolment.ts';
+
+/**
+ * Who asks.
+ *
+ * - `operator`: on the Unix socket, let in by file permission; or on the loopback port with the token of HAUKI_HOME. May everything.
+ * - `node`: over TLS, by the certificate of its mesh. Asks only as itself.
+ * - `token`: over TLS or the loopback port, by an API token. May what its scopes say.
+ */
+export type Principal =
+  | { readonly kind: 'operator' }
+  /** `fingerprint`: of the key it showed, see Member. */
+  | { readonly kind: 'node'; readonly name: string; readonly fingerprint: string }
+  | { readonly kind: 'token'; readonly name: string; readonly scopes: readonly Scope[] };
+
+/** Which way a connection came in, and with it what counts there. */
+export type Door = 'local' | 'loopback' | 'mesh';
+
+/** Connections of one node or token at a time. */
+const CONNECTIONS_MAX = 1_024;
+/** How long a connection stands after its holder was revoked: long enough to be told so. */
+const FAREWELL_MS = 1_000;
+
+export interface DoorkeeperOptions {
+  readonly controller: Controller;
+  readonly enrolment: Enrolment;
+  /** The operator's token, for the loopback port. */
+  readonly token: string;
+}
+
+/** Knows by which door each connection came, and says who asks on it. */
+export class Doorkeeper {
+  readonly #options: DoorkeeperOptions;
+  readonly #doors = new WeakMap<Socket, Door>();
+  readonly #connections = new Map<string, Set<Socket>>();
+  readonly #unsubscribe: () => void;
+
+  constructor(options: DoorkeeperOptions) {
+    this.#options = options;
+    this.#unsubscribe = options.controller.engine.feed.subscribe(({ event }) => {
+      if (event.type === 'node_revoked') this.#dismiss(keyOf('node', event.node));
+      if (event.type === 'token_revoked') this.#dismiss(keyOf('token', event.name));
+    });
+  }
+
+  /** A connection came in. */
+  enter(socket: Socket, door: Door): void {
+    this.#doors.set(socket, door);
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  /**
+   * Who sends a request, or asks for an upgrade. Looked up anew each time: a connection outlives a revocation only to be told of it.
+   *
+   * @returns undefined for who shows nothing; refused for who shows what does not count
+   */
+  principalOf(request: IncomingMessage): Result<Principal | undefined, Refusal> {
+    const { socket } = request;
+    const door = this.#doors.get(socket);
+    if (door === undefined) return err(refusal('unauthorized', 'This connection came by no door that is known.'));
+    if (door === 'local') return ok({ kind: 'operator' });
+    const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+    const found = bearer === undefined ? this.#byCertificate(socket) : this.#byToken(bearer, door);
+    return found.ok && found.value !== undefined ? this.#counted(found.value, socket) : found;
+  }
+
+  #byToken(bearer: string, door: Door): Result<Principal, Refusal> {
+    // The operator's token opens everything, so it is not taken from elsewhere.
+    if (door === 'loopback' && sameSecret(bearer, this.#options.token)) return ok({ kind: 'operator' });
+    const token = this.#options.controller.engine.state.tokens.get(digestOf(bearer));
+    if (token === undefined) return err(refusal('unauthorized', 'The token shown is none of this controller.'));
+    const { name, scopes, expiresAt } = token;
+    if (expiresAt !== undefined && this.#options.enrolment.now >= expiresAt) {
+      return err(refusal('unauthorized', `The API token ${name} expired at ${new Date(expiresAt).toISOString()}.`));
+    }
+    return ok({ kind: 'token', name, scopes });
+  }
+
+  #byCertificate(socket: Socket): Result<Principal | undefined, Refusal> {
+    const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+    if (!(socket instanceof TLSSocket) || shown === undefined) return ok(undefined);
+    if (!socket.authorized) {
+      const why = String(socket.authorizationError);
+      return err(refusal('certificate_refused', `The certificate shown is not valid in this mesh (${why}).`));
+    }
+    const fingerprint = createHash('sha256')
+      .update(shown.publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('hex');
+    const name = /^CN=(.*)$/m.exec(shown.subject)?.[1] ?? '';
+    const { controller, enrolment } = this.#options;
+    const member = identify(controller.engine.state.nodes, { name, fingerprint }, enrolment.now);
+    return member.ok ? ok({ kind: 'node', name, fingerprint }) : member;
+  }
+
+  #counted(principal: Principal, socket: Socket): Result<Principal, Refusal> {
+    if (principal.kind === 'operator') return ok(principal);
+    const key = keyOf(principal.kind, principal.name);
+    const open = this.#connections.get(key) ?? new Set();
+    if (open.has(socket)) return ok(principal);
+    if (open.size >= CONNECTIONS_MAX) {
+      return err(refusal('overloaded', `${describePrincipal(principal)} has ${open.size} connections open already.`));
+    }
+    this.#connections.set(key, open.add(socket));
+    socket.once('close', () => {
+      open.delete(socket);
+      if (open.size === 0 && this.#connections.get(key) === open) this.#connections.delete(key);
+    });
+    return ok(principal);
+  }
+
+  #dismiss(key: string): void {
+    const open = [...(this.#connections.get(key) ?? [])];
+    setTimeout(() => {
+      for (const socket of open) socket.destroy();
+    }, FAREWELL_MS).unref();
+  }
+}
+
+function keyOf(kind: 'node' | 'token', name: string): string {
+  return `${kind} ${name}`;
+}
+
+/** `node crm`, for people and the ledger. */
+export function describePrincipal(principal: Principal): string {
+  return principal.kind === 'operator' ? 'operator' : keyOf(principal.kind, principal.name);
+}
+
+function sameSecret(a: string, b: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}

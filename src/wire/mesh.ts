@@ -1,0 +1,120 @@
+import * as z from 'zod';
+import type { Invitation, Member } from '../core/node/member.ts';
+import type { NodePolicy } from '../core/policy/rules.ts';
+import { type ApiToken, SCOPES } from '../core/token/token.ts';
+import { iso } from './view.ts';
+
+/** The HTTP contract of who may: nodes, invitations, API tokens. */
+
+const name = z.string().max(300);
+const time = z.iso.datetime();
+const durationMs = z.int().min(0);
+const fingerprint = z.string().meta({ description: 'SHA-256 of the public key (SPKI, DER), lower-case hex.' });
+/** A PKCS #10 request in PEM is half a kilobyte for a P-256 key. */
+const pem = z.string().max(8_192);
+
+const policy = z
+  .strictObject({
+    datasets: z.array(z.string().min(1).max(4096)).max(256).optional(),
+    modes: z.array(z.enum(['standard', 'critical'])).optional(),
+    ttlMsMax: durationMs.optional(),
+    rate: z.int().min(0).optional().meta({ description: 'Mutations it may ask for in a minute.' }),
+  })
+  .meta({ id: 'NodePolicy', description: 'What is not there is not restricted.' });
+
+export const Invite = z
+  .strictObject({ node: name, policy: policy.optional(), validMs: durationMs.optional() })
+  .meta({ id: 'Invite' });
+export const Invited = z
+  .object({ node: z.string(), token: z.string(), expiresAt: time })
+  .meta({ id: 'Invited', description: 'The token is shown here and never again.' });
+
+export const Join = z.strictObject({ node: name, secret: z.string().max(256), request: pem }).meta({ id: 'Join' });
+export const Rotate = z.strictObject({ request: pem }).meta({ id: 'Rotate' });
+export const Certified = z
+  .object({ node: z.string(), mesh: z.string(), certificate: z.string(), ca: z.string(), expiresAt: time })
+  .meta({ id: 'Certified' });
+
+export const NodeParams = z.object({ name });
+export const NodeView = z
+  .object({
+    node: z.string(),
+    state: z.enum(['invited', 'joined', 'expired', 'revoked']),
+    fingerprint: fingerprint.optional(),
+    publicKey: z.string().optional(),
+    joinedAt: time.optional(),
+    expiresAt: time.meta({ description: 'Of its certificate; of an invitation: of the token.' }),
+    revokedAt: time.optional(),
+    policy,
+  })
+  .meta({ id: 'Node' });
+export const NodeList = z.object({ nodes: z.array(NodeView) }).meta({ id: 'NodeList' });
+
+export const Revoked = z.object({ revoked: z.string() }).meta({ id: 'RevokedName' });
+
+const scope = z.enum(SCOPES);
+export const TokenAsk = z
+  .strictObject({ name, scopes: z.array(scope).min(1), validMs: durationMs.optional() })
+  .meta({ id: 'TokenAsk' });
+export const TokenView = z
+  .object({ name: z.string(), scopes: z.array(scope), issuedAt: time, expiresAt: time.optional() })
+  .meta({ id: 'Token' });
+export const TokenIssued = z
+  .object({ ...TokenView.shape, token: z.string() })
+  .meta({ id: 'TokenIssued', description: 'The token is shown here and never again.' });
+export const TokenList = z.object({ tokens: z.array(TokenView) }).meta({ id: 'TokenList' });
+
+export const Whoami = z
+  .object({
+    kind: z.enum(['operator', 'node', 'token']),
+    name: z.string().optional(),
+    scopes: z.array(scope).optional(),
+  })
+  .meta({ id: 'Whoami' });
+
+export type Invite = z.infer<typeof Invite>;
+export type Invited = z.infer<typeof Invited>;
+export type Certified = z.infer<typeof Certified>;
+export type NodeView = z.infer<typeof NodeView>;
+export type NodeList = z.infer<typeof NodeList>;
+export type TokenAsk = z.infer<typeof TokenAsk>;
+export type TokenView = z.infer<typeof TokenView>;
+export type TokenIssued = z.infer<typeof TokenIssued>;
+export type TokenList = z.infer<typeof TokenList>;
+export type Whoami = z.infer<typeof Whoami>;
+
+/** @param now wall clock, ms: whether a certificate has run out */
+export function nodeView(member: Member, now: number): NodeView {
+  const { name: node, fingerprint: key, publicKey, joinedAt, expiresAt, revokedAt } = member;
+  return {
+    node,
+    state: revokedAt !== undefined ? 'revoked' : now < expiresAt ? 'joined' : 'expired',
+    fingerprint: key,
+    publicKey,
+    joinedAt: iso(joinedAt),
+    expiresAt: iso(expiresAt),
+    ...(revokedAt === undefined ? {} : { revokedAt: iso(revokedAt) }),
+    policy: policyView(member.policy),
+  };
+}
+
+export function invitationView({ node, expiresAt, policy: allowed }: Invitation): NodeView {
+  return { node, state: 'invited', expiresAt: iso(expiresAt), policy: policyView(allowed) };
+}
+
+function policyView({ datasets, modes, ...rest }: NodePolicy): NodeView['policy'] {
+  return {
+    ...rest,
+    ...(datasets === undefined ? {} : { datasets: [...datasets] }),
+    ...(modes === undefined ? {} : { modes: [...modes] }),
+  };
+}
+
+export function tokenView({ name: called, scopes, issuedAt, expiresAt }: ApiToken): TokenView {
+  return {
+    name: called,
+    scopes: [...scopes],
+    issuedAt: iso(issuedAt),
+    ...(expiresAt === undefined ? {} : { expiresAt: iso(expiresAt) }),
+  };
+}
