@@ -1,6 +1,7 @@
 import { throughputBench, btrfsBench } from './api.ts';
 import { directoryBench } from './directory.ts';
 import { guardBench } from './guard.ts';
+import { ircBench } from './irc.ts';
 import { ledgerBench } from './ledger.ts';
 import type { Row } from './row.ts';
 import { benchServer } from './server.ts';
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   guard: guardBench,
   directory: directoryBench,
   ledger: ledgerBench,
+  irc: ircBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,
