@@ -12,8 +12,9 @@ import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import { watch } from './commands/watch.ts';
-import type { WitnessOptions } from './commands/witness.ts';
 import { meshVerbs } from './mesh-verbs.ts';
+import type { WitnessOptions } from './commands/witness.ts';
+import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -220,7 +221,38 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
   watch: () => {
     reader('watch', 'every event as it happens')
       .option('--after <seq>', 'begin after this record of the ledger (default: now)')
+      .option('--type <types>', 'only these, separated by commas; * stands for any letters: cleared,rollback*')
+      .option('--node <name>', 'only of mutations of this node')
+      .option('--dataset <name>', 'only about this dataset, or one inside it')
+      .option('--mutation <id>', 'only about this mutation')
       .action(answer(watch));
+  },
+  webhook: () => {
+    const webhook = program
+      .command('webhook')
+      .description('who is told by HTTP what happens: signed CloudEvents, at least once, in order')
+      .exitOverride();
+    const part = (spec: string, description: string): Command =>
+      webhook
+        .command(spec)
+        .description(description)
+        .option('--json', 'print one JSON document on stdout, and nothing else')
+        .option('--controller <address>', 'unix:/path, http://… or https://… instead of the one on HAUKI_HOME')
+        .exitOverride();
+    part('add <url>', 'deliver events to this address; its secret is shown once')
+      .option('--type <types>', 'only these, separated by commas; * stands for any letters: cleared,rollback*')
+      .option('--node <name>', 'only of mutations of this node')
+      .option('--dataset <name>', 'only about this dataset, or one inside it')
+      .option('--mutation <id>', 'only about this mutation')
+      .option('--after <seq>', 'begin after this record of the ledger (default: now)')
+      .option('--secret-file <path>', 'the secret, whsec_…, instead of a new one')
+      .action(answer(addWebhook));
+    part('list', 'who is told, how far each has got, and what is wrong with it').action(answer(listWebhooks));
+    part('dead <webhook>', 'events that could not be delivered and were given up').action(answer(deadLetters));
+    part('retry <webhook>', 'try dead letters once more; one that was disabled begins again')
+      .option('--seq <n>', 'only this one')
+      .action(answer(retryWebhook));
+    part('remove <webhook>', 'deliver nothing more to it, and forget it').action(answer(removeWebhook));
   },
   rollback: () => {
     reader(

@@ -10,7 +10,7 @@ import type { StatusView } from '../wire/http.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
 import { listenForNodes, openMesh } from './listen.ts';
-import { drivers, newId, startController } from './compose.ts';
+import { drivers, newId, serveWebhooks, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
 import { listening } from './listening.ts';
 import { takeHome } from './take-home.ts';
@@ -57,7 +57,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
-    const { policy, reserve, irc, mesh: meshConfig } = readConfig(home.config);
+    const { policy, reserve, streams, irc, webhooks: hooked, mesh: meshConfig } = readConfig(home.config);
     const listen = options.ephemeral ? [] : [...meshConfig.listen, ...(options.listen ?? [])];
     const mesh = openMesh(home.root, { ...meshConfig, listen });
     const backends = drivers(home, reserve);
@@ -69,6 +69,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { authority } = mesh;
     const { controller, enrolment, stop } = await startController({ home, backends, policy, node, log, authority });
     undo.unshift(stop);
+    const webhooks = serveWebhooks(home, controller, hooked, log);
+    undo.unshift(() => webhooks.stop());
     let end = (): void => {};
     let ircView: (() => StatusView['irc']) | undefined;
     const door = await httpDoor({
@@ -77,7 +79,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       log,
       token: tokenOf(home),
       ephemeral: options.ephemeral,
+      limits: streams,
       irc: () => ircView?.(),
+      webhooks,
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());
@@ -110,7 +114,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
         void unwind(undo).then(resolve);
       };
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-      if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy(), end);
+      if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy() || webhooks.busy(), end);
     });
     const { listening: addresses } = nodes;
     log.info({ version: VERSION, socket: home.socket, url, listening: addresses, pid: process.pid }, 'ready');

@@ -13,6 +13,7 @@ import type { Changes, RollbackPlan, Stored } from '../ports/storage.ts';
 import type { Mesh } from './mesh/mesh.ts';
 import { type Ask, requestOf } from './ask.ts';
 import type { Engine, EngineOptions } from './engine.ts';
+import { type Follow, following, type Heard } from './following.ts';
 
 export interface Lock {
   readonly mutation: Mutation;
@@ -174,6 +175,7 @@ export class Controller {
     return this.#options.ledger.recordsOf(id);
   }
 
+  /** Records after a cursor, at most `limit`; for whoever follows the ledger at its own pace. */
   records(after: number, limit: number): Promise<readonly LedgerRecord[]> {
     return this.#options.ledger.records(after, limit);
   }
@@ -188,6 +190,12 @@ export class Controller {
 
   head(): ReturnType<EngineOptions['ledger']['head']> {
     return this.#options.ledger.head();
+  }
+
+  /** The ledger from a cursor on, then live: see `following`. */
+  follow(follow: Follow): AsyncGenerator<Heard, void, undefined> {
+    const { ledger, clock } = this.#options;
+    return following({ ledger, clock, feed: this.engine.feed, find: (id) => this.find(id) }, follow);
   }
 
   /** Who holds what and who waits for whom. */

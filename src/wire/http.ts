@@ -121,11 +121,6 @@ export const MutationQuery = z.strictObject({
   before: mutationId.optional(),
 });
 export const MutationParams = z.strictObject({ id: mutationId });
-export const EventsQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).optional().meta({ description: 'Cursor: only events with a higher id.' }),
-  follow: z.enum(['true', 'false']).optional().meta({ description: 'false: end after the events there are.' }),
-});
-
 const dataset = z.object({
   name: z.string(),
   driver: z.string(),
@@ -281,6 +276,10 @@ export const StatusView = z
           .meta({ description: 'Lines of the control channel that were ignored, by why: forged, replayed, old, …' }),
       })
       .optional(),
+    webhooks: z
+      .object({ active: z.int(), retrying: z.int(), disabled: z.int(), dead: z.int() })
+      .optional()
+      .meta({ description: 'How many stand how, and how many events were given up; not there without any.' }),
   })
   .meta({ id: 'Status' });
 

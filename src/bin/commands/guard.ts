@@ -3,8 +3,10 @@ import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import { anyOverlapping } from '../../core/dataset.ts';
 import { type Ended, runForeground } from '../../node/foreground.ts';
 import type { Lease } from '../../node/lease.ts';
+import { settled } from '../../node/outcome.ts';
 import { localProcesses, MUTATION_VARIABLE } from '../../reach/local/processes.ts';
 import type { MutationAsk, MutationView } from '../../wire/http.ts';
+import { systemClock } from '../clock.ts';
 import { type Connection, connect } from '../connect.ts';
 import { exitCodeOf, oneLine, printJson, printRefusal, say } from '../output.ts';
 import { faultPoint } from '../fault.ts';
@@ -254,26 +256,15 @@ async function unsure(session: Session, error: unknown, ended: Ended, wanted: 'c
 async function outcome(session: Session, reason: Refusal, ended: Ended): Promise<number> {
   const { connection, lease } = session;
   const { mutation } = lease.cleared;
-  const until = performance.now() + OUTCOME_MS_MAX;
-  while (performance.now() < until) {
-    const view = await connection.client.show(mutation).catch(() => undefined);
-    if (view?.stage === 'rolled_back') {
-      sayRolledBack(session, view);
-      const code = ended.code === 0 ? EXIT_UNKNOWN : ended.code;
-      report(session, view, ended, code);
-      return code;
-    }
-    if (view?.stage === 'committed') {
-      report(session, view, ended, 0);
-      return 0;
-    }
-    if (view?.stage === 'quarantined') {
+  const view = await settled(mutation, { ...connection, clock: systemClock }, OUTCOME_MS_MAX);
+  if (view !== undefined) {
+    if (view.stage === 'rolled_back') sayRolledBack(session, view);
+    else if (view.stage === 'quarantined')
       session.say(`quarantined: ${oneLine(view.reason?.message ?? '')} ${oneLine(view.reason?.hint ?? '')}`);
-      report(session, view, ended, EXIT_UNKNOWN);
-      return EXIT_UNKNOWN;
-    }
-    await connection.ensure().catch(() => undefined);
-    await new Promise((wake) => setTimeout(wake, 200));
+    const failed = view.stage === 'rolled_back' && ended.code !== 0 ? ended.code : EXIT_UNKNOWN;
+    const code = view.stage === 'committed' ? 0 : failed;
+    report(session, view, ended, code);
+    return code;
   }
   session.say(`outcome unknown: ${oneLine(reason.message)}`);
   session.say(`ask the controller later: hauki show ${mutation}`);

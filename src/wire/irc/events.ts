@@ -1,3 +1,4 @@
+import { formatDuration } from '../../base/duration.ts';
 import type { Refusal } from '../../base/refusal.ts';
 import type { Event, Target } from '../../core/event.ts';
 import type { Mutation, MutationRequest } from '../../core/mutation/mutation.ts';
@@ -48,13 +49,15 @@ function wordsFor(event: Event, about?: About): string {
     case 'cancelled':
       return `Cancelled for ${who}: ${why(event.reason)} [${event.mutation}]`;
     case 'halt_started':
-      return `HALT AND FLUSH for ${told(about)}, to ${names(event.nodes)}. [${event.mutation}]`;
-    case 'flushed':
-      return `FLUSHED: ${names(event.nodes.map(({ node }) => node))} halted for ${who}. [${event.mutation}]`;
+      return `HALT AND FLUSH, barrier ${event.fence} for ${who}: ${names(event.nodes)}. [${event.mutation}]`;
+    case 'flushed': {
+      const slowest = event.nodes.reduce((most, { tookMs }) => Math.max(most, tookMs), 0);
+      return `FLUSHED: all ${event.nodes.length} halted within ${formatDuration(slowest)}. [${event.mutation}]`;
+    }
+    case 'master_taken':
+      return `Master ${snapshots(event.snapshots)} taken for ${who}; RESUME, and did all stay halted? [${event.mutation}]`;
     case 'snapshot_started':
       return `Capturing ${snapshots(event.snapshots)} for ${who} … [${event.mutation}]`;
-    case 'master_taken':
-      return `Master snapshot for ${who} taken: ${snapshots(event.snapshots)}. [${event.mutation}]`;
     case 'withdraw_started':
       return `Withdrawing the snapshot taken for ${who}: ${why(event.reason)} [${event.mutation}]`;
     case 'cleared':
