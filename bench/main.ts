@@ -1,6 +1,7 @@
 import { throughputBench, btrfsBench } from './api.ts';
 import { directoryBench } from './directory.ts';
 import { guardBench } from './guard.ts';
+import { ircBench } from './irc.ts';
 import { ledgerBench } from './ledger.ts';
 import { barrierCurveBench, benchNodes, meshBench } from './mesh.ts';
 import type { Row } from './row.ts';
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   ledger: ledgerBench,
   mesh: meshBench,
   'barrier-curve': barrierCurveBench,
+  irc: ircBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,
