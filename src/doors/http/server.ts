@@ -3,17 +3,13 @@ import { timingSafeEqual, createHash } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import { fastifySSE } from '@fastify/sse';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { errorHandler, notFoundHandler, sendRefusal } from './answers.ts';
 import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
 import { mutationRoutes } from './mutations.ts';
+import { OPEN, openApi } from './openapi.ts';
 import type { HttpOptions } from './options.ts';
 import { stateRoutes } from './state.ts';
 import { Upgrades } from './upgrades.ts';
@@ -22,8 +18,16 @@ import { webhookRoutes } from './webhooks.ts';
 /** Largest body taken, bytes. */
 const BODY_BYTES_MAX = 256 * 1024;
 
+export interface Route {
+  readonly method: string;
+  /** With parameters as `:id`. */
+  readonly url: string;
+}
+
 export interface HttpDoor {
   readonly app: FastifyInstance;
+  /** Everything that is answered. */
+  readonly routes: readonly Route[];
   /** A server for callers who were let in by file permission. */
   readonly local: Server;
   /** A server whose callers must show the token. */
@@ -34,8 +38,6 @@ export interface HttpDoor {
   readonly busy: () => boolean;
   readonly close: () => Promise<void>;
 }
-
-const OPEN = new Set(['/healthz', '/readyz']);
 
 /** The HTTP surface of a controller, on as many listeners as wanted: the same routes for a Unix socket and for TCP. */
 export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
@@ -67,20 +69,12 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   const upgrades = new Upgrades(entry);
   upgrades.add(eventSocket(options));
 
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'hauki controller',
-        version: options.controller.identity.version,
-        description: 'Clearance, outcome and history of changes to guarded state.',
-      },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
-  });
+  const routes: Route[] = [];
+  app.addHook(
+    'onRoute',
+    ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))),
+  );
+  await app.register(swagger, openApi(options.controller.identity.version));
   await app.register(fastifySSE, { heartbeatInterval: 15_000 });
   let closing = false;
   await app.register(mutationRoutes, { ...options, closing: () => closing });
@@ -103,6 +97,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   }
   return {
     app,
+    routes,
     local,
     remote,
     upgrades,
