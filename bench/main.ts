@@ -1,5 +1,6 @@
 import { throughputBench, btrfsBench } from './api.ts';
 import { directoryBench } from './directory.ts';
+import { eventsBench } from './events.ts';
 import { guardBench } from './guard.ts';
 import { ledgerBench } from './ledger.ts';
 import type { Row } from './row.ts';
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   guard: guardBench,
   directory: directoryBench,
   ledger: ledgerBench,
+  events: eventsBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,

@@ -9,6 +9,7 @@ import { httpDoor } from '../src/doors/http/server.ts';
 import { Controller } from '../src/engine/controller.ts';
 import { Engine, type EngineOptions } from '../src/engine/engine.ts';
 import { openSqliteLedger } from '../src/ledger/sqlite/open.ts';
+import { bareEvents } from './events.ts';
 import type { Storage } from '../src/ports/storage.ts';
 import { storageRegistry } from '../src/storage/registry.ts';
 
@@ -33,14 +34,14 @@ const NO_OP: Storage = {
   scratch: async () => undefined,
 };
 
-/** `bench server <home> <socket> noop|real`: a controller in a process of its own, as in production, with a durable ledger. */
+/** `bench server <home> <socket> noop|real|events`: a controller in a process of its own, as in production, with a durable ledger. */
 export async function benchServer(root: string, socket: string, kind: string): Promise<void> {
   const home = homeFrom({ HAUKI_HOME: root });
   makeHome(home);
   const log = pino({ level: 'error' });
   const options: EngineOptions = {
     ledger: openSqliteLedger(root),
-    storage: kind === 'noop' ? NO_OP : storageRegistry(drivers(home, { share: 0, bytesMax: 0 })),
+    storage: kind !== 'real' ? NO_OP : storageRegistry(drivers(home, { share: 0, bytesMax: 0 })),
     processes: { stop: async () => ok({ stopped: 0 }) },
     clock: systemClock,
     ids: { mutation: newId },
@@ -50,6 +51,7 @@ export async function benchServer(root: string, socket: string, kind: string): P
     node: 'bench',
   };
   const controller = new Controller(await Engine.start(options), options);
+  if (kind === 'events') await bareEvents(controller.engine.feed, socket);
   const door = await httpDoor({ controller, log, token: 'unused', ephemeral: false, retire: () => false });
   door.local.listen(socket, () => process.send?.('ready'));
   process.once('SIGTERM', () => process.exit(0));
