@@ -21,6 +21,10 @@ const PROBES = {
   strace: () => program('strace', 'strace'),
   script: () => program('script', 'bsdutils'),
   setpriv: () => program('setpriv', 'util-linux'),
+  busybox: () => program('busybox', 'busybox'),
+  fish: () => program('fish', 'fish'),
+  tcsh: () => program('tcsh', 'tcsh'),
+  sshd: () => program('sshd', 'openssh-server'),
 } satisfies Record<string, () => string | undefined>;
 
 export type Component = keyof typeof PROBES;

@@ -3,6 +3,7 @@ import { refusal, RefusedError } from '../base/refusal.ts';
 import type { ExportOptions, VerifyOptions } from './commands/audit.ts';
 import type { ControllerOptions } from './commands/controller.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
+import type { ExecOptions } from './commands/exec.ts';
 import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
@@ -139,6 +140,38 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
 70 outcome unknown or quarantined · 75 denied or unreachable, nothing executed`,
       )
       .action(answer(guard));
+  },
+  exec: () => {
+    verb('exec', 'run a command in the place it is meant for: this host, a container, another host')
+      .argument('<command...>', 'the command and its arguments, after --')
+      .option('--via <context>', 'local, lxd:NAME, incus:NAME or ssh:[USER@]HOST[:PORT]')
+      .option('--cwd <dir>', 'the folder there, absolute (default: where a login starts; locally, this one)')
+      .option('--env <name=value>', 'a variable for it; can be given again', collect)
+      .option('--timeout <duration>', 'end it with all its processes after so long')
+      .option('--known-hosts <file>', "ssh: the host keys that count, instead of the user's")
+      .option('--identity <file>', "ssh: the key to log in with, instead of the user's")
+      .option('--ssh-config <file>', "ssh: its configuration, instead of the user's")
+      .passThroughOptions()
+      .addHelpText(
+        'after',
+        `
+Examples:
+  $ hauki exec --via lxd:crm -- systemctl restart shadow-writer
+  $ hauki exec --via ssh:root@db1 --cwd /srv/app -- ./migrate.sh "two words"
+  $ hauki guard --intent "new schema" --dataset tank/crm -- hauki exec --via lxd:crm -- ./migrate.sh
+
+The arguments arrive as they are: no shell reads them on the way, ssh's included. stdin, stdout and stderr are the command's own.
+Of the environment only --env goes along, and under a guard HAUKI_MUTATION and its like. Ctrl-C ends the command there too, with all
+its processes.
+
+Exit codes: the command's own (128+n for a signal) · 64 wrong usage · 70 ended before its time, or the connection broke: it may have
+done something · 75 it never began: the context is not there, or no such program or folder in it. --json says which it was.`,
+      )
+      .action(
+        answer(async (argv: string[], options: ExecOptions) =>
+          (await import('./commands/exec.ts')).exec(argv, options),
+        ),
+      );
   },
   status: () => {
     reader('status', 'how the controller stands').action(answer(status));
