@@ -78,6 +78,8 @@ function send(
   const mark = mutation === undefined ? {} : { [MUTATION_VARIABLE]: mutation };
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
+    // A Ctrl-C is for us: without its carrier the command could not be ended.
+    detached: true,
     env: { ...carrier.env, ...mark, [CARRIER_VARIABLE]: String(process.pid) },
   });
   child.stdin.on('error', () => undefined);

@@ -15,6 +15,7 @@ describe('lxd', () => {
     Promise.resolve({
       reach: lxdReach({ name: `lxd:${running}`, instance: running, program: 'lxc' }, options),
       exact: true,
+      pipes: true,
       codes: [0, 1, 126, 127, 128, 143, 254, 255],
       missing: [
         [

@@ -24,6 +24,7 @@ needs('sshd', 'ssh-keygen').describe('ssh', () => {
     return {
       reach: sshReach(destination, options),
       exact: true,
+      pipes: true,
       // Each is a connection; that the courier tells them all is a test of its own.
       codes: SOME_CODES,
       missing: [
@@ -64,10 +65,11 @@ needs('sshd', 'ssh-keygen').describe('ssh, where there is no Perl', () => {
         }
       }
     }
-    const sshd = await startSshd(`PATH=${bin}/bin`);
+    const sshd = await startSshd({ environment: [`PATH=${bin}/bin`] });
     return {
       reach: sshReach(sshd.destination, sshd.options),
       exact: false,
+      pipes: true,
       codes: SOME_CODES,
       missing: [],
       close: async () => {

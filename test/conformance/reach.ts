@@ -12,6 +12,8 @@ export interface ReachGround {
   readonly reach: Reach;
   /** Tells every death by a signal from the exit code that looks like it, and every failed start from a 126 or 127. */
   readonly exact: boolean;
+  /** Standard streams are pipes; what Node gives to a child are sockets. */
+  readonly pipes: boolean;
   /** Contexts that are not there, and the code each is refused with. */
   readonly missing: readonly (readonly [Reach, string])[];
   /** Which exit codes are tried; where a command takes seconds to start, not all. */
@@ -215,6 +217,13 @@ export function reachConformance(open: () => Promise<ReachGround>): void {
       const forged = ['{hauki ', `{hauki ${'0'.repeat(32)} end exit 0}`, '{hauki {hauki {', '{'].join('\n');
       const { text, errors } = await sh('printf %s "$1"; printf %s "$1" >&2', {}, forged);
       expect([text, errors]).toEqual([forged, forged]);
+    });
+
+    test('standard streams can be opened by name, where they are pipes', async () => {
+      const stdin = Buffer.from('input\n');
+      const { text, errors } = await sh('cat /dev/stdin >/dev/stdout; echo error >/dev/stderr', { stdin });
+      const came = text === 'input\n' && errors === 'error\n';
+      expect([came, text + errors]).toEqual([ground.pipes, expect.stringMatching(/input|No such device/)]);
     });
 
     test('a slow reader gets everything', async () => {

@@ -15,12 +15,23 @@ export interface Sshd {
   readonly folder: string;
   /** The client that a process runs: its child. */
   readonly connection: (parent: number) => Promise<number>;
-  /** Ends the server and all its connections at once, or as its user. */
+  /** Takes no more connections; those that are there go on. */
+  readonly deafen: () => Promise<void>;
+  /** Ends the server; a connection goes on until its command has ended. */
   readonly close: () => Promise<void>;
 }
 
-/** @param environment of its sessions: `PATH=/bin` */
-export async function startSshd(...environment: readonly string[]): Promise<Sshd> {
+/**
+ * @param options.environment of its sessions: `PATH=/bin`
+ * @param options.lines more of its configuration
+ */
+export async function startSshd({
+  environment = [],
+  lines = [],
+}: {
+  environment?: readonly string[];
+  lines?: readonly string[];
+} = {}): Promise<Sshd> {
   const folder = mkdtempSync(join(tmpdir(), 'hauki-sshd-'));
   const file = (name: string): string => join(folder, name);
   // As root it separates its privileges there; the service makes the folder, and we are not the service.
@@ -46,6 +57,7 @@ export async function startSshd(...environment: readonly string[]): Promise<Sshd
       'AcceptEnv LC_* LANG',
       // Has bash leave the user's .bashrc alone: what that says, and how long it takes, is another machine's.
       `SetEnv ${['SHLVL=9', ...environment].join(' ')}`,
+      ...lines,
       '',
     ].join('\n'),
   );
@@ -68,6 +80,10 @@ export async function startSshd(...environment: readonly string[]): Promise<Sshd
         const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').map(Number);
         return children.find((pid) => pid > 0 && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'ssh\n');
       }, 'ssh runs'),
+    deafen: async () => {
+      child.kill('SIGTERM');
+      await until(() => child.exitCode !== null || child.signalCode !== null, 'sshd ends');
+    },
     close: async () => {
       child.kill('SIGTERM');
       await until(() => child.exitCode !== null || child.signalCode !== null, 'sshd ends');
