@@ -91,7 +91,7 @@ describe('following', () => {
       }),
       { numRuns: 40 },
     );
-  });
+  }, 30_000);
 
   test('who is up to date does not read the ledger for every event', async () => {
     const world = new World();
