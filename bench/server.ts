@@ -51,6 +51,8 @@ export async function benchServer(root: string, socket: string, kind: string): P
   };
   const controller = new Controller(await Engine.start(options), options);
   const door = await httpDoor({ controller, log, token: 'unused', ephemeral: false, retire: () => false });
+  // Callers pause while the raw commands are measured, and a connection that closes just then would be a failure.
+  door.local.keepAliveTimeout = 10 * 60_000;
   door.local.listen(socket, () => process.send?.('ready'));
   process.once('SIGTERM', () => process.exit(0));
 }
