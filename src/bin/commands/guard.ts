@@ -343,7 +343,8 @@ async function unsure(session: Session, error: unknown, ended: Ended, wanted: 'c
 async function outcome(session: Session, reason: Refusal, ended: Ended): Promise<number> {
   const { connection, lease } = session;
   const { mutation } = lease.cleared;
-  const until = performance.now() + OUTCOME_MS_MAX;
+  // Whoever was revoked is told nothing any more.
+  const until = /^(node|token)_revoked$/.test(reason.code) ? 0 : performance.now() + OUTCOME_MS_MAX;
   while (performance.now() < until) {
     const view = await connection.client.show(mutation).catch(() => undefined);
     if (view?.stage === 'rolled_back') {
