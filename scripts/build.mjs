@@ -18,6 +18,8 @@ import { basename, dirname, join } from 'node:path';
  *
  * Packages with a native part stay outside the bundle. They alone are `dependencies` in package.json; everything bundled
  * is a devDependency, so that whoever installs hauki gets two packages instead of eighty.
+ *
+ * What programs import, `hauki/client`, is a module of its own beside the command, without any native part.
  */
 const EXTERNAL = [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/];
 
@@ -26,6 +28,7 @@ const INPUTS = ['src', 'package.json', 'package-lock.json', 'scripts/build.mjs']
 
 const STAMP = 'dist/.inputs';
 const ENTRY = 'hauki.cjs';
+const LIBRARY = 'client.mjs';
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
@@ -47,25 +50,17 @@ export function isBuilt(root) {
 export async function build(root) {
   // Taken first: what is edited during the build belongs to the next one.
   const hash = inputsHash(root);
-  const { rolldown } = await import('rolldown');
-  const bundle = await rolldown({
-    cwd: root,
-    input: { hauki: 'src/bin/hauki.ts' },
-    platform: 'node',
-    external: EXTERNAL,
-    transform: { target: 'node20.19' },
-  });
-  const { output } = await bundle.generate({
+  const output = await bundled(root, 'src/bin/hauki.ts', {
     // Node starts a CommonJS file some milliseconds sooner than a module: finding and linking one is work.
     format: 'cjs',
-    entryFileNames: '[name].cjs',
+    entryFileNames: ENTRY,
     chunkFileNames: 'chunks/[name]-[hash].cjs',
   });
-  await bundle.close();
+  const library = await bundled(root, 'src/bin/library.ts', { format: 'es', entryFileNames: LIBRARY });
   // Neither minified nor mapped. Minifying gained 5 of 140 ms at start, and cost stack traces anybody can read.
 
   const dist = join(root, 'dist');
-  const files = output.toSorted((a, b) => Number(a.fileName === ENTRY) - Number(b.fileName === ENTRY));
+  const files = [...library, ...output].toSorted((a, b) => Number(a.fileName === ENTRY) - Number(b.fileName === ENTRY));
   for (const file of files) {
     const content = file.type === 'chunk' ? file.code : file.source;
     if (file.fileName === ENTRY) replace(join(dist, ENTRY), withHashbang(String(content)), 0o755);
@@ -73,6 +68,25 @@ export async function build(root) {
   }
   removeOld(join(dist, 'chunks'), new Set(files.map((file) => basename(file.fileName))));
   replace(join(root, STAMP), hash, 0o644);
+}
+
+/**
+ * @param {string} root
+ * @param {string} input
+ * @param {import('rolldown').OutputOptions} shape
+ */
+async function bundled(root, input, shape) {
+  const { rolldown } = await import('rolldown');
+  const bundle = await rolldown({
+    cwd: root,
+    input,
+    platform: 'node',
+    external: EXTERNAL,
+    transform: { target: 'node20.19' },
+  });
+  const { output } = await bundle.generate(shape);
+  await bundle.close();
+  return output;
 }
 
 /** @param {string} root */

@@ -17,7 +17,7 @@ import { build, isBuilt } from './build.mjs';
 /*
  * Makes a checkout ready to run: installs the packages package-lock.json names, then builds dist/. Does only what is
  * missing, so `npm start` and `npm test` always begin with it; when nothing is, it costs 30 ms and says nothing.
- * `--build` builds even so. Everything it says goes to stderr: stdout belongs to the command that comes after.
+ * `--build` builds even so, with the declarations that go into the package. Everything it says goes to stderr: stdout belongs to the command that comes after.
  *
  * It runs before anything is installed, hence plain JavaScript and nothing but Node's own modules. It also has to be
  * read by a Node that is too old, to tell it so: no syntax and no imports here that Node 14 does not have.
@@ -46,6 +46,7 @@ async function setUp(always) {
     // Asked again under the lock: whoever held it before may have done the work.
     if (!isInstalled()) await step('installing packages', install);
     if (always || !isBuilt(ROOT)) await step('building', bundle);
+    if (always) await step('writing declarations', declarations);
   } finally {
     release();
   }
@@ -123,6 +124,11 @@ async function bundle() {
   } catch (error) {
     throw new Obstacle(`the build failed.\n${error instanceof Error ? error.message : error}`);
   }
+}
+
+async function declarations() {
+  const { writeClientTypes } = await import('./client-types.mjs');
+  writeClientTypes(ROOT, join(ROOT, 'dist/types'));
 }
 
 /**

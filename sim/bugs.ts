@@ -1,5 +1,7 @@
+import { haltingStep } from '../src/core/barrier/halting.ts';
 import type { Command } from '../src/core/command.ts';
 import { type Decision, decide } from '../src/core/decide.ts';
+import { anyOverlapping } from '../src/core/dataset.ts';
 import type { Event } from '../src/core/event.ts';
 import { evolve } from '../src/core/evolve.ts';
 import { holdsLocks, type Mutation } from '../src/core/mutation/mutation.ts';
@@ -8,6 +10,7 @@ import { snapshotName } from '../src/core/snapshot/name.ts';
 import type { State } from '../src/core/state.ts';
 import { GENESIS, link } from '../src/ledger/chain.ts';
 import type { Ledger } from '../src/ports/ledger.ts';
+import type { Barrier } from '../src/ports/mesh.ts';
 import type { Processes } from '../src/ports/processes.ts';
 import type { Storage } from '../src/ports/storage.ts';
 import { ok } from '../src/base/result.ts';
@@ -23,6 +26,11 @@ export interface Bug {
   readonly decide?: Decide;
   readonly ledger?: (ledger: Ledger, world: World, controller: Being) => Ledger;
   readonly storage?: (storage: Storage) => Storage;
+  /** Only a mesh can have it. */
+  readonly mesh?: true;
+  readonly barrier?: (barrier: Barrier) => Barrier;
+  /** A node's side of barriers. */
+  readonly halting?: typeof haltingStep;
   readonly processes?: (processes: Processes) => Processes;
   /** Whether callers ask once more before their command begins. */
   readonly confirms?: boolean;
@@ -118,6 +126,59 @@ export const BUGS: Readonly<Record<string, Bug>> = {
     what: 'gives its first token without a look at what the storage remembers',
     storage: (storage) => ({ ...storage, list: async () => [] }),
   },
+  'trusting-controller': {
+    mesh: true,
+    what: 'takes a snapshot for verified without asking the nodes whether they held',
+    barrier: (barrier) => ({
+      halt: (round) => barrier.halt(round),
+      keep: (barriers) => barrier.keep(barriers),
+      verify: async () => ok(undefined),
+    }),
+  },
+  'hasty-controller': {
+    mesh: true,
+    what: 'takes the snapshot when all nodes but one have flushed',
+    barrier: (barrier) => ({
+      halt: async (round) => {
+        const [left, ...others] = round.nodes;
+        if (left === undefined || others.length === 0) return barrier.halt(round);
+        const halted = await barrier.halt({ ...round, nodes: others });
+        return halted.ok ? ok([...halted.value, { node: left, tookMs: 0 }]) : halted;
+      },
+      keep: (barriers) => barrier.keep(barriers),
+      verify: (epoch, hold) => barrier.verify(epoch, hold),
+    }),
+  },
+  'endless-halt': {
+    mesh: true,
+    what: 'a node waits for RESUME for as long as it takes',
+    halting: (halting, input, mono) =>
+      input.type === 'tick' && halting.state === 'halted'
+        ? { next: { ...halting, untilMono: mono + 100_000 }, deeds: [] }
+        : haltingStep(halting, input, mono),
+  },
+  'boastful-node': {
+    mesh: true,
+    what: 'a node that thawed itself says that it held',
+    halting: (halting, input, mono) => {
+      const step = haltingStep(halting, input, mono);
+      const boast = step.next.state === 'running' && step.next.held === false;
+      return boast ? { ...step, next: { ...step.next, held: true } } : step;
+    },
+  },
+  'unflushed-node': {
+    mesh: true,
+    what: 'a node says that it has flushed when it has begun to',
+    halting: (halting, input, mono) => {
+      const { next, deeds } = haltingStep(halting, input, mono);
+      return next.state === 'flushing' ? { next: { ...next, state: 'halted' }, deeds } : { next, deeds };
+    },
+  },
+  'narrow-barrier': {
+    mesh: true,
+    what: 'locks only its datasets for a barrier, so that others work while everything is frozen',
+    decide: narrowBarrier,
+  },
   'unconfirmed-start': { what: 'callers begin without asking whether the clearance still stands', confirms: false },
 };
 
@@ -137,23 +198,41 @@ function blindToAncestors(state: State, command: Command, policy: Policy): Decis
     (mutation) => mutation.stage === 'queued' && !namesOf(mutation).some((name) => held.has(name)),
   );
   if (blind === undefined) return decision;
+  return beginning(blind, decision, command);
+}
+
+/** A mutation begins that should not. */
+function beginning(mutation: Mutation, decision: Decision, command: Command): Decision {
   const { fence, namedAt } = decision.state.counters;
   const at = Math.max(command.at, namedAt + 1);
-  const snapshots = blind.datasets.flatMap(({ name: dataset, driver }) => {
-    const name = snapshotName({ dataset, node: blind.node, intent: blind.intent, at });
+  const snapshots = mutation.datasets.flatMap(({ name: dataset, driver }) => {
+    const name = snapshotName({ dataset, node: mutation.node, intent: mutation.intent, at });
     return name.ok ? [{ dataset, driver, name: name.value, guid: '' }] : [];
   });
   const stamp = { at: command.at, mono: command.mono };
   const event: Event = {
     ...stamp,
     type: 'snapshot_started',
-    mutation: blind.id,
+    mutation: mutation.id,
     snapshots,
     namedAt: at,
     fence: fence + 1,
   };
   const next = evolve(decision.state, [event]);
   return { ...decision, events: [...decision.events, event], state: next };
+}
+
+/** Decides as if critical mutations were standard ones, as far as locks go: whoever waits behind one that it does not overlap begins. */
+function narrowBarrier(state: State, command: Command, policy: Policy): Decision {
+  const decision = decide(state, command, policy);
+  const holders = [...decision.state.mutations.values()].filter(holdsLocks);
+  if (!holders.some(({ mode }) => mode === 'critical')) return decision;
+  const held = holders.map(({ datasets }) => datasets);
+  const free = [...decision.state.mutations.values()].find(
+    ({ stage, mode, datasets }) =>
+      stage === 'queued' && mode === 'standard' && !held.some((others) => anyOverlapping(others, datasets)),
+  );
+  return free === undefined ? decision : beginning(free, decision, command);
 }
 
 function namesOf(mutation: Mutation): string[] {

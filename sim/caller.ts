@@ -7,6 +7,7 @@ import { DATASETS } from './pool.ts';
 import type { Being } from './timeline.ts';
 import type { World } from './world.ts';
 
+const UNDECIDED = new Set(['queued', 'halting', 'snapshotting', 'verifying', 'withdrawing']);
 /** After these codes the lease is over for good. */
 const OVER = new Set(['fence_stale', 'lease_lost', 'mutation_unknown']);
 
@@ -66,8 +67,7 @@ export class Caller implements Being {
     const request = this.#request;
     for (let tries = 0; tries < 6; tries += 1) {
       const sent = this.#mono();
-      const until = ({ stage }: Mutation): boolean =>
-        stage !== 'queued' && stage !== 'snapshotting' && stage !== 'withdrawing';
+      const until = ({ stage }: Mutation): boolean => !UNDECIDED.has(stage);
       const body: CommandBody = { type: 'request', mutation: '', request };
       const reply = await this.#connection.call(body, until, request.attached);
       if (reply.kind === 'ok') {
@@ -217,12 +217,22 @@ function requestOf(world: World, node: string): MutationRequest {
     node,
     intent: random.pick(['deploy x', 'migrate the schema', 'patch & restart', '☃ $(reboot) @home/../..']),
     datasets: names.map((name) => ({ name, driver: 'memory' })),
-    mode: 'standard',
+    ...modeOf(world),
     ttlMs: random.pick([1_000, 2_000, 5_000, 20_000, 60_000]),
     waitMs: random.pick([0, 1_000, 10_000, 60_000]),
     onExpiry: random.chance(0.2) ? 'quarantine' : 'rollback',
     attached: random.chance(0.6),
     ...(key === undefined ? {} : { key, keyDigest: node }),
+  };
+}
+
+function modeOf({ nodes, random }: World): Pick<MutationRequest, 'mode' | 'hold' | 'allowMissing' | 'flushMs'> {
+  if (nodes.length === 0 || random.chance(0.6)) return { mode: 'standard' };
+  return {
+    mode: 'critical',
+    flushMs: random.pick([1_000, 5_000, 15_000]),
+    ...(random.chance(0.4) ? { hold: true } : {}),
+    ...(random.chance(0.2) ? { allowMissing: [random.pick(nodes).name] } : {}),
   };
 }
 

@@ -3,12 +3,15 @@ import type { CommandBody } from '../src/core/command.ts';
 import type { Refusal } from '../src/base/refusal.ts';
 import type { Result } from '../src/base/result.ts';
 import { Engine } from '../src/engine/engine.ts';
+import { Mesh } from '../src/engine/mesh/mesh.ts';
 import { fakeProcesses } from './processes.ts';
 import { fakeStorage } from './storage.ts';
 import { type Being, processClock } from './timeline.ts';
 import type { World } from './world.ts';
 
 export const EFFECT_MS_MAX = 30_000;
+/** Longer than any jump of the wall clock. */
+const YEARS_MS = 10 * 365 * 86_400_000;
 
 /** One run of the controller's process, from its start to its end. */
 export interface Incarnation extends Being {
@@ -23,6 +26,7 @@ export class Controller {
   readonly #world: World;
   #count = 0;
   #current: Incarnation | undefined;
+  #mesh: Mesh | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -32,6 +36,11 @@ export class Controller {
   get serving(): (Incarnation & { readonly engine: Engine }) | undefined {
     const current = this.#current;
     return current?.engine === undefined ? undefined : (current as Incarnation & { readonly engine: Engine });
+  }
+
+  /** Where heartbeats arrive, while a controller lives. */
+  get mesh(): Mesh | undefined {
+    return this.#mesh;
   }
 
   boot(): void {
@@ -59,7 +68,11 @@ export class Controller {
     const ledger = world.disk.open(life);
     const storage = fakeStorage(world, life);
     const processes = fakeProcesses(world, life);
+    const mesh = new Mesh({ clock, haltMs: world.weather.haltMs });
+    for (const carrier of world.network.carriers(life)) mesh.addCarrier(carrier);
+    this.#mesh = mesh;
     const options = {
+      barrier: bug?.barrier?.(mesh) ?? mesh,
       ledger: bug?.ledger?.(ledger, world, life) ?? ledger,
       storage: bug?.storage?.(storage) ?? storage,
       processes: bug?.processes?.(processes) ?? processes,
@@ -78,6 +91,7 @@ export class Controller {
         life.engine = engine;
         world.say(`controller ${number}: serves`);
         world.invariants.controllerServes(engine);
+        this.#enrol(engine);
       },
       (error: unknown) => {
         world.say(`controller ${number}: did not start: ${String(error)}`);
@@ -86,12 +100,23 @@ export class Controller {
     );
   }
 
+  /** Nodes join whatever mesh there is. */
+  #enrol(engine: Engine): void {
+    for (const { name: node } of this.#world.nodes) {
+      if (engine.state.nodes.has(node)) continue;
+      const expiresAt = this.#world.wallNow() + YEARS_MS;
+      void engine.submit({ type: 'invite', node, digest: node, expiresAt, policy: {} });
+      void engine.submit({ type: 'join', node, digest: node, fingerprint: node, publicKey: node, expiresAt });
+    }
+  }
+
   /** kill -9: nothing it had planned happens any more, and nobody is told. */
   crash(why: string): void {
     const life = this.#current;
     if (life === undefined) return;
     life.alive = false;
     this.#current = undefined;
+    this.#mesh = undefined;
     const world = this.#world;
     world.say(`controller ${life.number}: dies, ${why}`);
     world.invariants.controllerEnds();

@@ -33,11 +33,14 @@ type MutationEvent = Extract<Event, { mutation: MutationId }>;
 
 /** From which stages each fact about a mutation may come. */
 const FROM: Readonly<Record<Exclude<MutationEvent['type'], 'requested' | 'rebuilt' | 'pinned'>, readonly Stage[]>> = {
-  snapshot_started: ['queued'],
+  halt_started: ['queued'],
+  flushed: ['halting'],
+  snapshot_started: ['queued', 'halting'],
+  master_taken: ['snapshotting'],
   denied: ['queued', 'withdrawing'],
   cancelled: ['queued', 'withdrawing'],
-  withdraw_started: ['snapshotting'],
-  cleared: ['snapshotting'],
+  withdraw_started: ['halting', 'snapshotting', 'verifying'],
+  cleared: ['snapshotting', 'verifying'],
   renewed: ['cleared'],
   holder_lost: ['cleared'],
   holder_back: ['cleared'],
@@ -48,6 +51,9 @@ const FROM: Readonly<Record<Exclude<MutationEvent['type'], 'requested' | 'rebuil
   holder_stopped: ['quarantined'],
   quarantined: ['cleared', 'committing', 'rolling_back', 'quarantined'],
 };
+
+/** Locks are held, and nobody is cleared. */
+const NOT_YET: ReadonlySet<string> = new Set(['halting', 'snapshotting', 'verifying', 'withdrawing']);
 
 /** How long after a closed connection a caller's mutation may still stand, ms: a slow append twice over, and more. */
 const GONE_MS_MAX = 12_000;
@@ -149,28 +155,36 @@ export class Invariants {
         `${mutation.id} was cleared by another controller than the one it asked, so nobody waits for it.`,
       );
     }
-    if (type === 'snapshot_started') this.#judgeStart(event, mutation);
+    if (type === 'halt_started' || (type === 'snapshot_started' && mutation.stage === 'queued'))
+      this.#judgeStart(event, mutation);
+    if (type === 'snapshot_started') this.#judgeNames(event, mutation);
     if (type === 'rollback_started' && mutation.stage === 'committed') this.#judgeUndo(mutation);
     const reason = 'reason' in event ? event.reason?.code : undefined;
     if (mutation.stage === 'cleared' && reason === 'lease_expired') this.#judgeExpiry(event, mutation);
   }
 
-  #judgeStart(event: Extract<Event, { type: 'snapshot_started' }>, mutation: Mutation): void {
+  /** It gets its locks. */
+  #judgeStart(event: Extract<Event, { type: 'snapshot_started' | 'halt_started' }>, mutation: Mutation): void {
     if (event.fence <= this.#mirror.counters.fence)
       this.violated(3, `${mutation.id} was given fence ${event.fence}, which is not new.`);
     for (const { name, fence } of this.#world.pool.frozen.values()) {
       if (event.fence <= fence)
         this.violated(3, `${mutation.id} was given fence ${event.fence}; ${name} has ${fence}.`);
     }
-    for (const { name } of event.snapshots) {
-      if (this.#names.has(name)) this.violated(0, `The name ${name} was given twice.`);
-      this.#names.add(name);
-    }
     this.#judgeLocks(mutation);
     for (const other of this.#mirror.mutations.values()) {
       if (other.id === mutation.id) break;
-      if (other.stage === 'queued' && overlapping(other, mutation))
+      if (other.stage === 'queued' && conflicting(other, mutation))
         this.violated(0, `${mutation.id} overtook ${other.id}, which asked before.`);
+    }
+  }
+
+  #judgeNames(event: Extract<Event, { type: 'snapshot_started' }>, mutation: Mutation): void {
+    if (mutation.fence !== undefined && event.fence !== mutation.fence)
+      this.violated(3, `${mutation.id} was given fence ${mutation.fence}, and then ${event.fence}.`);
+    for (const { name } of event.snapshots) {
+      if (this.#names.has(name)) this.violated(0, `The name ${name} was given twice.`);
+      this.#names.add(name);
     }
   }
 
@@ -189,7 +203,7 @@ export class Invariants {
 
   #judgeLocks(mutation: Mutation): void {
     for (const other of this.#mirror.mutations.values()) {
-      if (other.id === mutation.id || !holdsLocks(other) || !overlapping(other, mutation)) continue;
+      if (other.id === mutation.id || !holdsLocks(other) || !conflicting(other, mutation)) continue;
       const both = `${datasetNames(mutation).join(', ')} while ${other.id} (${other.stage}) holds ${datasetNames(other).join(', ')}`;
       this.violated(2, `${mutation.id} got ${both}.`);
     }
@@ -249,6 +263,7 @@ export class Invariants {
 
   #judgeClearance(mutation: Mutation): void {
     const { pool } = this.#world;
+    if (mutation.mode === 'critical') this.#world.barriers.cleared(mutation);
     if (!this.#readBack.has(mutation.id))
       this.violated(1, `${mutation.id} was cleared, but its snapshots were not read back.`);
     for (const { name, dataset } of mutation.snapshots) {
@@ -336,8 +351,7 @@ export class Invariants {
       return;
     }
     this.#wrote.add(id);
-    if (!holds || stage === 'snapshotting' || stage === 'withdrawing')
-      this.violated(9, `A command writes ${path} under ${id}, which is ${stage}.`);
+    if (!holds || NOT_YET.has(stage)) this.violated(9, `A command writes ${path} under ${id}, which is ${stage}.`);
     if (this.#rollingBack.has(id)) this.violated(0, `A command writes ${path} while ${id} is rolled back.`);
   }
 
@@ -419,6 +433,7 @@ export class Invariants {
       if (stage !== undefined && isFinal({ stage }) && outcome !== stage)
         this.violated(0, `${name} was never told that ${mutation} is ${stage}; it says ${outcome ?? 'nothing'}.`);
     }
+    this.#world.barriers.end();
     const { unknown, missing } = replayed.findings;
     const strangers = [...pool.frozen.values()].filter(({ mutation }) => mutation === NOBODY);
     if (unknown.count !== strangers.length || missing.count > 0)
@@ -444,6 +459,11 @@ export class Invariants {
     const b = comparable(other);
     if (a !== b) this.violated(7, `Not alike: ${what}.\n  ${a}\n  ${b}`);
   }
+}
+
+/** A critical one has its locks on everything. */
+function conflicting(a: Mutation, b: Mutation): boolean {
+  return a.mode === 'critical' || b.mode === 'critical' || overlapping(a, b);
 }
 
 function overlapping(a: Mutation, b: Mutation): boolean {

@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   }
 
   const begun = performance.now();
-  const totals = { steps: 0, virtualMs: 0, stages: new Map<string, number>() };
+  const totals = { steps: 0, virtualMs: 0, stages: new Map<string, number>(), barriers: new Map<string, number>() };
   for (let seed = first; seed < first + count; seed += 1) {
     const report = await run(seed, { bug, ...(values.verbose ? { print: (line: string) => console.log(line) } : {}) });
     if (report.violation !== undefined) {
@@ -47,6 +47,8 @@ async function main(): Promise<number> {
     totals.virtualMs += report.virtualMs;
     for (const [stage, number] of Object.entries(report.stages))
       totals.stages.set(stage, (totals.stages.get(stage) ?? 0) + number);
+    for (const [end, number] of Object.entries(report.barriers))
+      totals.barriers.set(end, (totals.barriers.get(end) ?? 0) + number);
     if (count === 1) console.log(`seed ${seed}: trace ${report.hash}`);
     if (process.stderr.isTTY && seed % 20 === 0) process.stderr.write(`\r${seed - first + 1} of ${count} seeds`);
   }
@@ -57,6 +59,7 @@ async function main(): Promise<number> {
     `${count} seeds without a violation in ${seconds.toFixed(1)} s (${Math.round(count / seconds)}/s): ${totals.steps} steps, ${hours} h of virtual time`,
   );
   console.log([...totals.stages].map(([stage, number]) => `${number} ${stage}`).join(', '));
+  console.log(`barriers: ${[...totals.barriers].map(([end, number]) => `${number} ${end}`).join(', ')}`);
   return 0;
 }
 

@@ -21,6 +21,8 @@ export interface Report {
   readonly virtualMs: number;
   /** How many mutations ended how. */
   readonly stages: Readonly<Record<string, number>>;
+  /** What became of critical requests: `cleared`, or the code of the refusal. */
+  readonly barriers: Readonly<Record<string, number>>;
   /** The last lines of the trace. */
   readonly last: readonly string[];
 }
@@ -52,6 +54,21 @@ export async function run(seed: number, options: RunOptions = {}): Promise<Repor
 
   const stages: Record<string, number> = {};
   for (const { stage } of invariants.mutations()) stages[stage] = (stages[stage] ?? 0) + 1;
+  const barriers: Record<string, number> = {};
+  for (const { mode, clearedAt, reason } of invariants.mutations()) {
+    if (mode !== 'critical') continue;
+    const end = clearedAt === undefined ? (reason?.code ?? 'open') : 'cleared';
+    barriers[end] = (barriers[end] ?? 0) + 1;
+  }
   const { steps, now } = timeline;
-  return { seed, violation: invariants.violation, hash: trace.hash, steps, virtualMs: now, stages, last: trace.last };
+  return {
+    seed,
+    violation: invariants.violation,
+    hash: trace.hash,
+    steps,
+    virtualMs: now,
+    stages,
+    barriers,
+    last: trace.last,
+  };
 }

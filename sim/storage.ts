@@ -34,13 +34,15 @@ export function fakeStorage(world: World, controller: Being): Storage {
     subject: string,
     code: 'snapshot_failed' | 'rollback_failed' | 'seal_failed',
     run: () => Done<T>,
+    needless: () => boolean = () => false,
   ): Done<T> => {
     invariants.effectBegins(subject);
     world.say(`storage: ${what} begins`);
     try {
       await step();
       await hang(what);
-      if (random.chance(weather.storageRefuses)) return err(refusal(code, `The storage would not ${what}.`));
+      if (random.chance(weather.storageRefuses) && !needless())
+        return err(refusal(code, `The storage would not ${what}.`));
       if (random.chance(weather.storageThrows)) throw new Error(`${what}: connection reset`);
       const result = await run();
       world.say(`storage: ${what} ${result.ok ? 'done' : `refused: ${result.error.code}`}`);
@@ -76,6 +78,7 @@ export function fakeStorage(world: World, controller: Being): Storage {
       await step();
     }
     const made = request.snapshots.flatMap(({ name }) => pool.frozen.get(name) ?? []);
+    if (properties.mode === 'critical') world.barriers.masterTaken(mutation);
     for (const frozen of made) frozen.content ??= pool.contentOf(frozen.dataset);
     await step();
     const back = made.map(({ dataset, name, guid, createdAt }) => ({
@@ -168,13 +171,16 @@ export function fakeStorage(world: World, controller: Being): Storage {
       ),
     destroy: (stored) => {
       invariants.destroyBegins(stored.name);
-      return call(`destroy ${stored.name}`, `destroy ${stored.name}`, 'snapshot_failed', async () => {
+      const destroy = async (): Done<void> => {
         invariants.destroys(stored.mutation, stored.name);
         if ([...pool.frozen.values()].some(({ restsOn }) => restsOn === stored.name))
           return err(refusal('snapshot_kept', `${stored.name} carries evidence.`));
         pool.frozen.delete(stored.name);
         return ok(undefined);
-      });
+      };
+      // What an earlier try has destroyed, and could not say so, is no more to be refused.
+      const gone = (): boolean => !pool.frozen.has(stored.name);
+      return call(`destroy ${stored.name}`, `destroy ${stored.name}`, 'snapshot_failed', destroy, gone);
     },
     seal: (dataset, sealed) =>
       call(`${sealed ? 'seal' : 'unseal'} ${dataset}`, `seal ${dataset}`, 'seal_failed', async () => {

@@ -31,11 +31,30 @@ export interface Weather {
   readonly staleFence: number;
   /** Between two callers, and between two deeds of the operator. */
   readonly callerEveryMs: number;
+  /** Nodes in the mesh; in most worlds there are none. */
+  readonly nodes: number;
+  /** How long a node stays halted without a word. */
+  readonly haltMs: number;
+  readonly nodeDiesEveryMs: number;
+  readonly nodeDownMsMax: number;
+  readonly nodeStallsEveryMs: number;
+  readonly nodeCutEveryMs: number;
+  messageLost: number;
+  messageTwice: number;
+  readonly messageMsMax: number;
+  readonly flushMsMax: number;
+  flushFails: number;
+  flushHangs: number;
+  /** Something happens to a node while it is halted. */
+  haltTroubles: number;
   readonly operatorEveryMs: number;
 }
 
-/** @param fair no faults at all, only callers and an operator */
-export function forecast(random: Random, fair: boolean): Weather {
+/**
+ * @param fair no faults at all, only callers and an operator
+ * @param mesh there are nodes; otherwise the seed decides
+ */
+export function forecast(random: Random, fair: boolean, mesh: boolean): Weather {
   const sometimes = (chance: number, value: () => number): number => (random.chance(chance) && !fair ? value() : 0);
   return {
     crashInEffect: sometimes(0.4, () => random.fraction() * 0.05),
@@ -61,6 +80,19 @@ export function forecast(random: Random, fair: boolean): Weather {
     callerStalls: sometimes(0.4, () => random.fraction() * 0.4),
     staleFence: random.chance(0.5) ? 0.15 : 0,
     callerEveryMs: random.pick([800, 2_000, 4_000, 8_000]),
+    nodes: random.chance(0.4) || mesh ? random.int(1, 4) : 0,
+    haltMs: random.pick([600, 3_000, 10_000]),
+    nodeDiesEveryMs: sometimes(0.4, () => random.int(3_000, 40_000)),
+    nodeDownMsMax: random.pick([10, 2_000, 20_000]),
+    nodeStallsEveryMs: sometimes(0.4, () => random.int(3_000, 40_000)),
+    nodeCutEveryMs: sometimes(0.4, () => random.int(3_000, 40_000)),
+    messageLost: sometimes(0.5, () => random.fraction() * 0.3),
+    messageTwice: sometimes(0.5, () => random.fraction() * 0.3),
+    messageMsMax: random.pick([1, 50, 1_000, 6_000]),
+    flushMsMax: random.pick([5, 200, 3_000]),
+    flushFails: sometimes(0.3, () => random.fraction() * 0.2),
+    flushHangs: sometimes(0.3, () => random.fraction() * 0.2),
+    haltTroubles: sometimes(0.6, () => random.fraction() * 0.5),
     operatorEveryMs: random.chance(0.8) ? random.int(1_000, 15_000) : 0,
   };
 }
@@ -78,4 +110,9 @@ export function calmDown(weather: Weather): void {
   weather.stopRefuses = 0;
   weather.stopHangs = 0;
   weather.answerLost = 0;
+  weather.messageLost = 0;
+  weather.messageTwice = 0;
+  weather.flushFails = 0;
+  weather.flushHangs = 0;
+  weather.haltTroubles = 0;
 }

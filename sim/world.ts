@@ -1,5 +1,6 @@
 import { DEFAULT_POLICY, type Policy } from '../src/core/policy/policy.ts';
 import type { Log } from '../src/ports/log.ts';
+import { BarrierInvariants } from './barriers.ts';
 import type { Bug } from './bugs.ts';
 import { Caller } from './caller.ts';
 import type { GuardedCommand } from './command.ts';
@@ -7,6 +8,8 @@ import { Controller } from './controller.ts';
 import { Disk } from './disk.ts';
 import { Door } from './door.ts';
 import { Invariants } from './invariants.ts';
+import { Network } from './network.ts';
+import { Node } from './node.ts';
 import { Operator } from './operator.ts';
 import { Pool } from './pool.ts';
 import { Random } from './random.ts';
@@ -26,6 +29,9 @@ export class World {
   readonly door: Door;
   readonly controller: Controller;
   readonly invariants: Invariants;
+  readonly network: Network;
+  readonly barriers: BarrierInvariants;
+  readonly nodes: readonly Node[];
   readonly callers = new Set<Caller>();
   readonly commands = new Set<GuardedCommand>();
   /** What never dies and never stalls. */
@@ -46,7 +52,7 @@ export class World {
   ) {
     this.random = new Random(seed);
     this.timeline = new Timeline(this.random);
-    this.weather = forecast(this.random, options.fair ?? this.random.chance(0.1));
+    this.weather = forecast(this.random, options.fair ?? this.random.chance(0.1), options.bug?.mesh === true);
     this.bug = options.bug;
     this.#trace = trace;
     this.policy = {
@@ -66,9 +72,12 @@ export class World {
       error: (fields, message) => this.say(`log: ${message} ${JSON.stringify(fields)}`),
     };
     this.invariants = new Invariants(this);
+    this.network = new Network(this);
+    this.barriers = new BarrierInvariants(this);
     this.disk = new Disk(this);
     this.door = new Door(this);
     this.controller = new Controller(this);
+    this.nodes = Array.from({ length: this.weather.nodes }, (_, index) => new Node(this, `node${index + 1}`));
   }
 
   say(text: string): void {
@@ -94,6 +103,9 @@ export class World {
     this.#nowAndThen(weather.crashEveryMs, () => this.controller.crash('out of nowhere'));
     this.#nowAndThen(weather.stopEveryMs, () => void this.controller.stop());
     this.#nowAndThen(weather.powerCutEveryMs, () => this.#cutPower());
+    this.#toANode(weather.nodeDiesEveryMs, (node) => node.die());
+    this.#toANode(weather.nodeStallsEveryMs, (node) => node.stall());
+    this.#toANode(weather.nodeCutEveryMs, (node) => this.network.cut(node.name));
     this.#nowAndThen(weather.wallJumpEveryMs, () => {
       this.wallOffset += random.pick([-1, 1]) * random.pick([50, 3_000, 60_000, 86_400_000]);
       this.say(`wall clock: set to ${new Date(this.wallNow()).toISOString()}`);
@@ -109,6 +121,7 @@ export class World {
     this.say('the storm is over');
     this.#stormy = false;
     calmDown(this.weather);
+    this.network.mend();
     for (const operator of this.#operators) operator.alive = false;
     this.controller.boot();
   }
@@ -123,6 +136,10 @@ export class World {
     for (const caller of [...this.callers]) caller.die();
     for (const command of [...this.commands]) command.kill();
     this.controller.crash('the power failed');
+  }
+
+  #toANode(everyMs: number, happens: (node: Node) => void): void {
+    if (this.nodes.length > 0) this.#nowAndThen(everyMs, () => happens(this.random.pick(this.nodes)));
   }
 
   #nowAndThen(everyMs: number, run: () => void): void {

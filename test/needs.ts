@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -15,13 +25,18 @@ const PROBES = {
   zfs: probeZfs,
   xattr: () => program('setfattr', 'attr') ?? program('getfattr', 'attr'),
   acl: () => program('setfacl', 'acl') ?? program('getfacl', 'acl'),
+  cgroup: probeCgroup,
+  gocryptfs: () => program('gocryptfs', 'gocryptfs') ?? program('fusermount3', 'fuse3') ?? fuseDevice(),
   curl: () => program('curl', 'curl'),
   git: () => program('git', 'git'),
   'ssh-keygen': () => program('ssh-keygen', 'openssh-client'),
   strace: () => program('strace', 'strace'),
+  ngircd: () => program('ngircd', 'ngircd'),
+  inspircd: () => program('inspircd', 'inspircd'),
+  atheme: () => program('atheme-services', 'atheme-services'),
+  openssl: () => program('openssl', 'openssl'),
   script: () => program('script', 'bsdutils'),
   setpriv: () => program('setpriv', 'util-linux'),
-  openssl: () => program('openssl', 'openssl'),
   netns: probeNetns,
 } satisfies Record<string, () => string | undefined>;
 
@@ -75,6 +90,31 @@ function program(name: string, debianPackage: string): string | undefined {
 
 function probeZfs(): string | undefined {
   return PROBES.root() ?? program('zpool', 'zfsutils-linux') ?? attempt('zpool', 'list');
+}
+
+/** Where control groups can be made and frozen, if anywhere. */
+export const CGROUPS = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find((folder) =>
+  existsSync(join(folder, 'cgroup.procs')),
+);
+
+function probeCgroup(): string | undefined {
+  const missing = PROBES.root();
+  if (missing !== undefined) return missing;
+  if (CGROUPS === undefined) return 'no unified control groups are mounted';
+  const group = join(CGROUPS, `hauki-needs-${process.pid}`);
+  try {
+    mkdirSync(group);
+    writeFileSync(join(group, 'cgroup.freeze'), '0');
+    return undefined;
+  } catch (error) {
+    return `no control group can be made and frozen: ${error instanceof Error ? error.message : String(error)}`;
+  } finally {
+    if (existsSync(group)) rmdirSync(group);
+  }
+}
+
+function fuseDevice(): string | undefined {
+  return existsSync('/dev/fuse') ? undefined : '/dev/fuse is not there';
 }
 
 /** Namespaces with a wire between them: containers often may not make them. */

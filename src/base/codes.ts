@@ -26,6 +26,10 @@ export const CODES = {
   name_too_long: { http: 422, exit: 75, retry: false, hint: 'Guard a dataset with a shorter path.' },
   mutation_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki log" lists the mutations.' },
   evidence_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki evidence" lists what is kept.' },
+  webhook_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki webhook list" lists them.' },
+  webhook_refused: { http: 422, exit: 75, retry: false, hint: 'Give an http(s) address in loopback, 10.0.0.0/8 or 100.64.0.0/10, or have the operator name it in webhooks.allow.' },
+  webhooks_unavailable: { http: 503, exit: 75, retry: true, hint: 'Check space and permissions of HAUKI_HOME, and webhooks.db in it.' },
+  cursor_ahead: { http: 409, exit: 75, retry: false, hint: 'The ledger is not the one this cursor is from, or was restored. Begin without a cursor, or after 0.' },
 
   // Who asks may not.
   unauthorized: { http: 401, exit: 75, retry: false, hint: 'Send the token from HAUKI_HOME/token as "Authorization: Bearer …", or use the Unix socket.' },
@@ -58,6 +62,9 @@ export const CODES = {
   cancelled: { http: 409, exit: 75, retry: true, hint: 'The caller went away before the grant; ask again.' },
 
   // The storage or the ledger could not do it; nothing was executed.
+  node_lost: { http: 409, exit: 75, retry: true, hint: 'Start the node again, or name it with --allow-missing; "hauki node list" shows who is heard.' },
+  flush_failed: { http: 504, exit: 75, retry: true, hint: "The nodes run again and nothing was executed. See the node's log for its flush hooks." },
+  barrier_broken: { http: 409, exit: 75, retry: true, hint: 'The snapshot proves nothing and was removed; nothing was executed. Ask again.' },
   snapshot_failed: { http: 503, exit: 75, retry: true, hint: 'See the controller\'s log, then "hauki doctor".' },
   storage_timeout: { http: 504, exit: 75, retry: true, hint: 'The storage did not answer in time; "hauki doctor" measures it.' },
   ledger_unavailable: { http: 503, exit: 75, retry: true, hint: 'The controller cannot write its ledger: check space and permissions of HAUKI_HOME.' },

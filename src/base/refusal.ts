@@ -33,4 +33,12 @@ export class RefusedError extends Error {
     this.name = 'RefusedError';
     this.refusal = reason;
   }
+
+  get code(): Code {
+    return this.refusal.code;
+  }
+
+  get hint(): string {
+    return this.refusal.hint;
+  }
 }

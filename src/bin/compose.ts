@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { v7 as uuidv7 } from 'uuid';
 import type { Event } from '../core/event.ts';
 import { evolve } from '../core/evolve.ts';
@@ -7,7 +8,9 @@ import type { Policy } from '../core/policy/policy.ts';
 import { EMPTY, type State } from '../core/state.ts';
 import { Controller } from '../engine/controller.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
+import { Mesh } from '../engine/mesh/mesh.ts';
 import { Enrolment } from '../engine/enrolment.ts';
+import { Database } from '../ledger/sqlite/database.ts';
 import { openSqliteLedger } from '../ledger/sqlite/open.ts';
 import type { Authority } from '../ports/authority.ts';
 import type { Log } from '../ports/log.ts';
@@ -18,6 +21,8 @@ import { directoryStorage } from '../storage/directory/directory.ts';
 import { storageRegistry } from '../storage/registry.ts';
 import { SELF_TEST_NODE } from '../storage/selftest.ts';
 import { zfsStorage } from '../storage/zfs/zfs.ts';
+import { Targets } from '../webhooks/target.ts';
+import { type ServedWebhooks, startWebhooks } from '../webhooks/webhooks.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { faultPoint } from './fault.ts';
@@ -65,10 +70,12 @@ export interface Running {
 /** @throws RefusedError when the ledger cannot be opened: see openSqliteLedger */
 export async function startController({ home, backends, policy, node, log, authority }: Parts): Promise<Running> {
   const ledger = openSqliteLedger(home.root);
+  const mesh = new Mesh({ clock: systemClock });
   const options: EngineOptions = {
     ledger: faultyLedger(ledger),
     storage: faultyStorage(storageRegistry(backends)),
     processes: localProcesses(),
+    barrier: mesh,
     clock: systemClock,
     ids: { mutation: newId },
     log,
@@ -79,13 +86,37 @@ export async function startController({ home, backends, policy, node, log, autho
   const engine = await Engine.start(options);
   const newSecret = (): string => randomBytes(32).toString('base64url');
   return {
-    controller: new Controller(engine, options),
+    controller: new Controller(engine, options, mesh),
     enrolment: new Enrolment(engine, { node, clock: systemClock, authority, newSecret }),
     stop: async () => {
       await engine.stop();
       await ledger.close();
     },
   };
+}
+
+/** Who is told by HTTP, from a database beside the ledger that is made with the first of them. */
+export function serveWebhooks(
+  home: Home,
+  controller: Controller,
+  { patience, allow }: Config['webhooks'],
+  log: Log,
+): ServedWebhooks {
+  return startWebhooks({
+    source: controller,
+    targets: new Targets(allow),
+    clock: systemClock,
+    random: Math.random,
+    log,
+    patience,
+    newId,
+    exists: existsSync(home.webhooks),
+    open: () => {
+      // It holds secrets, and SQLite gives its other files the mode of this one.
+      closeSync(openSync(home.webhooks, 'a', 0o600));
+      return new Database(home.webhooks);
+    },
+  });
 }
 
 /** The mutations as they follow from the events: what the stored ones are held against. */

@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
-
-import { parseDocument } from 'yaml';
 import * as z from 'zod';
-
-import { parseDuration } from '../base/duration.ts';
-import { refusal, RefusedError } from '../base/refusal.ts';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
+import { STREAM_LIMITS, type StreamLimits } from '../doors/http/stream.ts';
+import { type IrcConfig, ircSchema } from './irc-config.ts';
+import { PATIENCE, type Patience } from '../webhooks/courier.ts';
+import { duration, readSettings } from './settings-file.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
 export interface Config {
@@ -13,6 +11,14 @@ export interface Config {
   /** Share of a file system that is left free, 0 to 1, and the most bytes that this can come to. */
   readonly reserve: { readonly share: number; readonly bytesMax: number };
   readonly mesh: MeshConfig;
+  /** How slow a reader of events may be. */
+  readonly streams: StreamLimits;
+  readonly irc?: IrcConfig;
+  readonly webhooks: {
+    readonly patience: Patience;
+    /** What hooks may call besides loopback and the mesh's networks: host names, addresses, networks. */
+    readonly allow: readonly string[];
+  };
 }
 
 /** Where nodes and programs are let in; see docs/mesh.md. */
@@ -26,14 +32,9 @@ export interface MeshConfig {
 }
 
 const MIB = 1024 * 1024;
+const ALLOWED = /^[A-Za-z0-9.:_-]+(\/\d{1,3})?$/;
 const DEFAULT_RESERVE = { share: 0.05, bytesMax: 256 * MIB };
 
-const duration = z.string().transform((text, context) => {
-  const parsed = parseDuration(text);
-  if (parsed.ok) return parsed.value;
-  context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 30s, 10m or 90d` });
-  return z.NEVER;
-});
 const keep = z.strictObject({ count: z.int().min(1).optional(), age: duration.optional() });
 const schema = z.strictObject({
   retention: z.strictObject({ committed: keep.optional(), failed: keep.optional() }).optional(),
@@ -42,6 +43,19 @@ const schema = z.strictObject({
     .optional(),
   lease: z
     .strictObject({ ttlMax: duration.optional(), grace: duration.optional(), reattach: duration.optional() })
+    .optional(),
+  streams: z.strictObject({ behind: z.int().min(1).optional(), stall: duration.optional() }).optional(),
+  webhooks: z
+    .strictObject({
+      tries: z.int().min(1).max(100).optional(),
+      wait: duration.optional(),
+      waitMax: duration.optional(),
+      timeout: duration.optional(),
+      disableAfter: duration.optional(),
+      allow: z
+        .array(z.string().regex(ALLOWED, 'a host name, an address, or a network such as 192.168.1.0/24'))
+        .optional(),
+    })
     .optional(),
   nodes: z
     .record(
@@ -57,6 +71,7 @@ const schema = z.strictObject({
   listen: z.array(z.string()).optional(),
   listenAnywhere: z.array(z.string()).optional(),
   allowNetworks: z.array(z.string()).optional(),
+  irc: ircSchema(duration).optional(),
 });
 
 const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] };
@@ -68,20 +83,19 @@ const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] 
  * @throws RefusedError `usage`, naming the place
  */
 export function readConfig(path: string): Config {
-  const text = textOf(path);
-  if (text === undefined) return { policy: DEFAULT_POLICY, reserve: DEFAULT_RESERVE, mesh: NO_MESH };
-  const document = parseDocument(text);
-  const [broken] = document.errors;
-  if (broken !== undefined) throw wrong(path, broken.message.split('\n')[0] ?? 'it is no YAML');
-  const parsed = schema.safeParse(document.toJS() ?? {});
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
-    throw wrong(path, faults.join('; '));
-  }
-  return configOf(parsed.data);
+  return configOf(readSettings(path, schema) ?? {});
 }
 
-function configOf({ retention, reserve, lease, nodes, ...where }: z.infer<typeof schema>): Config {
+function configOf({
+  retention,
+  reserve,
+  lease,
+  streams,
+  webhooks,
+  nodes,
+  irc,
+  ...where
+}: z.infer<typeof schema>): Config {
   const kept = (rule: 'committed' | 'failed'): Policy['retention']['committed'] => ({
     countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
     ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
@@ -108,20 +122,20 @@ function configOf({ retention, reserve, lease, nodes, ...where }: z.infer<typeof
       share: reserve?.percent === undefined ? DEFAULT_RESERVE.share : reserve.percent / 100,
       bytesMax: reserve?.mib === undefined ? DEFAULT_RESERVE.bytesMax : reserve.mib * MIB,
     },
+    streams: {
+      behindMax: streams?.behind ?? STREAM_LIMITS.behindMax,
+      stallMs: streams?.stall ?? STREAM_LIMITS.stallMs,
+    },
+    ...(irc === undefined ? {} : { irc }),
+    webhooks: {
+      patience: {
+        triesMax: webhooks?.tries ?? PATIENCE.triesMax,
+        waitMs: webhooks?.wait ?? PATIENCE.waitMs,
+        waitMsMax: webhooks?.waitMax ?? PATIENCE.waitMsMax,
+        timeoutMs: webhooks?.timeout ?? PATIENCE.timeoutMs,
+        disableMs: webhooks?.disableAfter ?? PATIENCE.disableMs,
+      },
+      allow: webhooks?.allow ?? [],
+    },
   };
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw wrong(path, (error as Error).message);
-  }
-}
-
-function wrong(path: string, what: string): RefusedError {
-  return new RefusedError(
-    refusal('usage', `${path} cannot be used: ${what}.`, 'Mend it; docs/configuration.md says what may stand there.'),
-  );
 }

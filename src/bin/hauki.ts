@@ -5,12 +5,17 @@ import type { ControllerOptions } from './commands/controller.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
 import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
+import { barrier } from './commands/barrier.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
+import type { SignOptions } from './commands/irc.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
+import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
 import { meshVerbs } from './mesh-verbs.ts';
+import type { WitnessOptions } from './commands/witness.ts';
+import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -121,6 +126,10 @@ const VERBS: Readonly<Record<string, () => void>> = {
       .option('--node <name>', 'who asks (default: the host name)')
       .option('--ttl <duration>', 'length of the lease, renewed while the command runs (default: 10m)')
       .option('--wait <duration>', 'how long to wait for the locks (default: 30s)')
+      .option('--critical', 'halt and flush every node of the mesh first: one master snapshot, then go on')
+      .option('--hold', 'critical: the nodes stay halted until the command has ended')
+      .option('--allow-missing <node>', 'critical: do without this node; can be given again', collect)
+      .option('--flush <duration>', 'critical: how long the nodes have for their flush (default: 30s)')
       .option('--verify <command>', 'after a success, run this too; if it fails, undo. Words and quotes, no shell')
       .addOption(
         new Option('--on-expiry <what>', 'when the lease is lost')
@@ -144,6 +153,31 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
 70 outcome unknown or quarantined · 75 denied or unreachable, nothing executed`,
       )
       .action(answer(guard));
+  },
+  barrier: () => {
+    reader('barrier', 'halt and flush every node, take one master snapshot, go on')
+      .option('--intent <text>', 'what it is for (1 to 512 characters)')
+      .option('--path <dir>', 'a directory to freeze; can be given again', collect)
+      .option('--dataset <name>', 'a dataset to freeze; can be given again', collect)
+      .option('--recursive', 'with every dataset inside those named, all of one moment (ZFS)')
+      .option('--node <name>', 'who asks (default: the host name)')
+      .option('--wait <duration>', 'how long to wait for mutations under way (default: 30s)')
+      .option('--allow-missing <node>', 'do without this node; can be given again', collect)
+      .option('--flush <duration>', 'how long the nodes have for their flush (default: 30s)')
+      .option('-q, --quiet', 'say nothing but errors')
+      .addHelpText(
+        'after',
+        `
+The snapshot is verified: every node said that it had flushed before it was taken, and afterwards that it never ran in between. A
+node that is not heard of, cannot flush or ran too early denies it, and then no snapshot stays. A node that hears nothing more goes on
+by itself after 10 s.
+
+Example:
+  $ hauki barrier --intent "before the upgrade" --dataset tank/meshfs --recursive
+
+Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
+      )
+      .action(answer(barrier));
   },
   status: () => {
     reader('status', 'how the controller stands').action(answer(status));
@@ -188,7 +222,38 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
   watch: () => {
     reader('watch', 'every event as it happens')
       .option('--after <seq>', 'begin after this record of the ledger (default: now)')
+      .option('--type <types>', 'only these, separated by commas; * stands for any letters: cleared,rollback*')
+      .option('--node <name>', 'only of mutations of this node')
+      .option('--dataset <name>', 'only about this dataset, or one inside it')
+      .option('--mutation <id>', 'only about this mutation')
       .action(answer(watch));
+  },
+  webhook: () => {
+    const webhook = program
+      .command('webhook')
+      .description('who is told by HTTP what happens: signed CloudEvents, at least once, in order')
+      .exitOverride();
+    const part = (spec: string, description: string): Command =>
+      webhook
+        .command(spec)
+        .description(description)
+        .option('--json', 'print one JSON document on stdout, and nothing else')
+        .option('--controller <address>', 'unix:/path, http://… or https://… instead of the one on HAUKI_HOME')
+        .exitOverride();
+    part('add <url>', 'deliver events to this address; its secret is shown once')
+      .option('--type <types>', 'only these, separated by commas; * stands for any letters: cleared,rollback*')
+      .option('--node <name>', 'only of mutations of this node')
+      .option('--dataset <name>', 'only about this dataset, or one inside it')
+      .option('--mutation <id>', 'only about this mutation')
+      .option('--after <seq>', 'begin after this record of the ledger (default: now)')
+      .option('--secret-file <path>', 'the secret, whsec_…, instead of a new one')
+      .action(answer(addWebhook));
+    part('list', 'who is told, how far each has got, and what is wrong with it').action(answer(listWebhooks));
+    part('dead <webhook>', 'events that could not be delivered and were given up').action(answer(deadLetters));
+    part('retry <webhook>', 'try dead letters once more; one that was disabled begins again')
+      .option('--seq <n>', 'only this one')
+      .action(answer(retryWebhook));
+    part('remove <webhook>', 'deliver nothing more to it, and forget it').action(answer(removeWebhook));
   },
   rollback: () => {
     reader(
@@ -219,11 +284,33 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
   },
   seal: () => sealing('seal', true, 'make a dataset read-only unless a mutation is cleared'),
   unseal: () => sealing('unseal', false, 'lift the seal of a dataset'),
+  thaw: () => {
+    verb('thaw', 'end whatever the node process on this machine is halted for, and thaw what it froze').action(
+      answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).thaw(options)),
+    );
+  },
   doctor: () => {
     verb(
       'doctor',
       'find out what storage, permissions and tools are there, prove it, and say how to get what is missing',
     ).action(answer(async (options: DoctorOptions) => (await import('./commands/doctor.ts')).doctor(options)));
+  },
+  irc: () => {
+    const irc = program.command('irc').description('ask for changes on the IRC channel of a controller').exitOverride();
+    irc
+      .command('sign')
+      .argument('<words...>', 'rollback M, resolve M commit, resolve M rollback, pin M, unpin M')
+      .description('print a signed line that asks for a change; say it in the channel within five minutes, once')
+      .requiredOption('--as <name>', "your name in the controller's file of signers")
+      .requiredOption('--key <file>', 'your SSH key (ed25519), or the public part of one in your agent')
+      .option('--channel <name>', 'the channel people talk in (default: the one in config.yaml)')
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(
+        answer(async (words: string[], options: SignOptions) =>
+          (await import('./commands/irc.ts')).signLine(words, options),
+        ),
+      );
   },
   audit: () => {
     const audit = program
@@ -242,6 +329,19 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
       .option('--json', 'print one JSON document')
       .exitOverride()
       .action(answer(async (options: VerifyOptions) => (await import('./commands/audit.ts')).auditVerify(options)));
+    audit
+      .command('witness')
+      .argument('<logfile>', 'the log of an IRC channel in which the controller announced its heads, by any client')
+      .description('check that every head announced there is in the ledger; exit 1 when it was cut or rewritten since')
+      .option('--from <nick>', "only what was said by this nick: others may imitate the controller's lines")
+      .option('--key <file>', "the controller's public key, kept elsewhere (default: HAUKI_HOME/controller.pub)")
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(
+        answer(async (log: string, options: WitnessOptions) =>
+          (await import('./commands/witness.ts')).auditWitness(log, options),
+        ),
+      );
     audit
       .command('rebuild')
       .description(

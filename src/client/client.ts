@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { type Code, CODES } from '../base/codes.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import type {
+  BarrierList,
   Cleared,
   Denied,
   DiffView,
@@ -17,6 +18,7 @@ import type {
   SealView,
   StatusView,
 } from '../wire/http.ts';
+import type { DeadList, RetryView, WebhookAdded, WebhookAsk, WebhookList, WebhookView } from '../wire/events.ts';
 import type { Invite, Invited, NodeList, NodeView, TokenAsk, TokenIssued, TokenList, Whoami } from '../wire/mesh.ts';
 import { type Address, type Call, lines, send, text } from './transport.ts';
 
@@ -43,8 +45,9 @@ export class Client {
   }
 
   /** Asks for clearance on a connection that stays open for as long as the clearance is wanted. */
-  async requestAttached(ask: Omit<MutationAsk, 'attach'>): Promise<Attached> {
-    return this.#attached({ method: 'POST', path: '/v1/mutations', body: { ...ask, attach: true } });
+  async requestAttached(ask: Omit<MutationAsk, 'attach'>, signal?: AbortSignal): Promise<Attached> {
+    const body = { ...ask, attach: true };
+    return this.#attached({ method: 'POST', path: '/v1/mutations', body, ...(signal === undefined ? {} : { signal }) });
   }
 
   /** Hangs a clearance on a new connection. */
@@ -106,6 +109,10 @@ export class Client {
     return this.#json({ method: 'GET', path: '/v1/locks' });
   }
 
+  barriers(): Promise<BarrierList> {
+    return this.#json({ method: 'GET', path: '/v1/barriers' });
+  }
+
   snapshots(): Promise<KeptList> {
     return this.#json({ method: 'GET', path: '/v1/snapshots' });
   }
@@ -158,6 +165,34 @@ export class Client {
     return this.#json({ method: 'GET', path: '/v1/whoami' });
   }
 
+  addWebhook(ask: WebhookAsk): Promise<WebhookAdded> {
+    return this.#json({ method: 'POST', path: '/v1/webhooks', body: ask });
+  }
+
+  webhooks(): Promise<WebhookList> {
+    return this.#json({ method: 'GET', path: '/v1/webhooks' });
+  }
+
+  webhook(id: string): Promise<WebhookView> {
+    return this.#json({ method: 'GET', path: `/v1/webhooks/${encodeURIComponent(id)}` });
+  }
+
+  /** @returns it as it was */
+  removeWebhook(id: string): Promise<WebhookView> {
+    return this.#json({ method: 'DELETE', path: `/v1/webhooks/${encodeURIComponent(id)}` });
+  }
+
+  /** Events that were given up, at most 100 of them, oldest first. @param after only those after this record */
+  deadLetters(id: string, after = 0): Promise<DeadList> {
+    return this.#json({ method: 'GET', path: `/v1/webhooks/${encodeURIComponent(id)}/dead?after=${after}` });
+  }
+
+  /** @param seq one dead letter; all of them, without it */
+  retryWebhook(id: string, seq?: number): Promise<RetryView> {
+    const body = seq === undefined ? {} : { seq };
+    return this.#json({ method: 'POST', path: `/v1/webhooks/${encodeURIComponent(id)}/retry`, body });
+  }
+
   retire(): Promise<unknown> {
     return this.#json({ method: 'POST', path: '/v1/retire', body: {} });
   }
@@ -173,11 +208,11 @@ export class Client {
     }
   }
 
-  /** The raw stream of server-sent events after a cursor. */
-  async events(after: number | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+  /** The raw stream of server-sent events. @param query as in `GET /v1/events`, with the cursor `after` */
+  async eventStream(query: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<IncomingMessage> {
     const response = await send(this.address, {
       method: 'GET',
-      path: after === undefined ? '/v1/events' : `/v1/events?after=${after}`,
+      path: `/v1/events?${new URLSearchParams(query).toString()}`,
       headers: { accept: 'text/event-stream' },
       ...(signal === undefined ? {} : { signal }),
     });

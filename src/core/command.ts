@@ -1,6 +1,6 @@
 import type { Refusal } from '../base/refusal.ts';
 import type { Dataset } from './dataset.ts';
-import type { Target } from './event.ts';
+import type { FlushedNode, Target } from './event.ts';
 import type { Missing } from './findings/findings.ts';
 import type { Mutation, MutationId, MutationRequest } from './mutation/mutation.ts';
 import type { Candidate } from './retention/retention.ts';
@@ -96,6 +96,8 @@ export type CommandBody =
   | { readonly type: 'revoke_token'; readonly name: string }
   /** A door refused somebody: to be put on record. */
   | ({ readonly type: 'report_denial' } & Denial)
+  | { readonly type: 'halt_answered'; readonly mutation: MutationId; readonly answer: Answer<readonly FlushedNode[]> }
+  | { readonly type: 'verify_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
   | { readonly type: 'snapshot_answered'; readonly mutation: MutationId; readonly answer: Answer<readonly Snapshot[]> }
   | { readonly type: 'withdraw_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
   | { readonly type: 'stop_answered'; readonly mutation: MutationId; readonly answer: Answer<unknown> }

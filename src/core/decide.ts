@@ -1,5 +1,6 @@
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok } from '../base/result.ts';
+import { haltAnswered, verifyAnswered } from './barrier/barrier.ts';
 import type { Command } from './command.ts';
 import type { Event, EventBody } from './event.ts';
 import { evolve } from './evolve.ts';
@@ -101,6 +102,10 @@ function judge(state: State, command: Command, policy: Policy): Verdict {
       return revokeToken(state, command);
     case 'report_denial':
       return ok([accessDenied(command)]);
+    case 'halt_answered':
+      return ok(inStage(state, command.mutation, 'halting', (mutation) => haltAnswered(state, mutation, command)));
+    case 'verify_answered':
+      return ok(inStage(state, command.mutation, 'verifying', (mutation) => verifyAnswered(mutation, command)));
     case 'snapshot_answered':
       return ok(inStage(state, command.mutation, 'snapshotting', (mutation) => snapshotAnswered(mutation, command)));
     case 'withdraw_answered':

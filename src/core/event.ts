@@ -42,6 +42,15 @@ export type EventBody =
   | { readonly type: 'requested'; readonly mutation: MutationId; readonly request: MutationRequest }
   | { readonly type: 'denied'; readonly mutation: MutationId; readonly reason: Refusal }
   | { readonly type: 'cancelled'; readonly mutation: MutationId; readonly reason: Refusal }
+  /** HALT AND FLUSH goes out to these nodes; the barrier's epoch is the fence. */
+  | {
+      readonly type: 'halt_started';
+      readonly mutation: MutationId;
+      readonly fence: number;
+      readonly nodes: readonly string[];
+    }
+  /** Every node has flushed and is halted. */
+  | { readonly type: 'flushed'; readonly mutation: MutationId; readonly nodes: readonly FlushedNode[] }
   | {
       readonly type: 'snapshot_started';
       readonly mutation: MutationId;
@@ -49,6 +58,8 @@ export type EventBody =
       readonly namedAt: number;
       readonly fence: number;
     }
+  /** The master snapshot was read back; whether the nodes stayed halted for it is not known yet. */
+  | { readonly type: 'master_taken'; readonly mutation: MutationId; readonly snapshots: readonly Snapshot[] }
   | {
       readonly type: 'withdraw_started';
       readonly mutation: MutationId;
@@ -125,6 +136,12 @@ export type EventBody =
     }
   | { readonly type: 'token_revoked'; readonly name: string; readonly digest: string }
   | ({ readonly type: 'access_denied' } & Denial);
+
+export interface FlushedNode {
+  readonly node: string;
+  /** From HALT to the node's word, ms. */
+  readonly tookMs: number;
+}
 
 /** Who caused a step: the lease's holder, a person at the controller, or the controller itself. */
 export type Actor = 'holder' | 'operator' | 'controller';

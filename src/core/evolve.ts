@@ -40,6 +40,10 @@ export function evolve(state: State, events: readonly Event[]): State {
         namedAt = Math.max(namedAt, event.clearedAt);
         mutations.set(event.mutation, restored(event));
         break;
+      case 'halt_started':
+        fence = Math.max(fence, event.fence);
+        change(mutations, event.mutation, event);
+        break;
       case 'snapshot_started':
         fence = Math.max(fence, event.fence);
         namedAt = Math.max(namedAt, event.namedAt);
@@ -177,6 +181,12 @@ function changed(mutation: Mutation, event: MutationEvent): Mutation {
   switch (event.type) {
     case 'requested':
       return mutation;
+    case 'halt_started':
+      return { ...mutation, stage: 'halting', fence: event.fence, participants: event.nodes };
+    case 'flushed':
+      return mutation;
+    case 'master_taken':
+      return { ...mutation, stage: 'verifying', snapshots: event.snapshots };
     case 'snapshot_started':
       return { ...mutation, stage: 'snapshotting', snapshots: event.snapshots, fence: event.fence };
     case 'withdraw_started':

@@ -13,6 +13,8 @@ export type Effect = { readonly subject: string; readonly claims: readonly strin
 
 type Deed =
   | { readonly kind: 'snapshot'; readonly mutation: Mutation; readonly lift: readonly Dataset[] }
+  | { readonly kind: 'halt'; readonly mutation: Mutation }
+  | { readonly kind: 'verify'; readonly mutation: Mutation }
   | { readonly kind: 'withdraw'; readonly mutation: Mutation; readonly close: readonly Dataset[] }
   /** `stop`: a person decides over the head of a holder who may still be at work. */
   | { readonly kind: 'commit'; readonly mutation: Mutation; readonly close: readonly Dataset[]; readonly stop: boolean }
@@ -75,6 +77,10 @@ const ABANDONED: ReadonlySet<Code | undefined> = new Set<Code>([
 function effectOf(state: State, mutation: Mutation): Effect | undefined {
   const { id } = mutation;
   switch (mutation.stage) {
+    case 'halting':
+      return { ...claiming(id, []), kind: 'halt', mutation };
+    case 'verifying':
+      return { ...claiming(id, []), kind: 'verify', mutation };
     case 'snapshotting': {
       const lift = sealsOver(state, mutation);
       return { ...claiming(id, lift), kind: 'snapshot', mutation, lift };

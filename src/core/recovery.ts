@@ -1,10 +1,14 @@
 import { refusal } from '../base/refusal.ts';
 import type { Command } from './command.ts';
 import type { EventBody } from './event.ts';
+import type { Stage } from './mutation/mutation.ts';
 import { sealedDataset } from './seal/seal.ts';
 import { sealStarted } from './seal/sealing.ts';
 import type { Policy } from './policy/policy.ts';
 import type { State } from './state.ts';
+
+/** Half-way to a grant. A barrier does not outlive its controller: nobody else knows who has said what. */
+const UNGRANTED: ReadonlySet<Stage> = new Set(['halting', 'snapshotting', 'verifying']);
 
 /**
  * The controller is back. Who waited is told to ask again; a clearance stands while its lease lasts, but a caller that hung on a
@@ -25,7 +29,7 @@ export function recover(state: State, command: Extract<Command, { type: 'start' 
   const reason = refusal('controller_restarted', 'The controller was restarted while the request waited.');
   for (const mutation of state.mutations.values()) {
     if (mutation.stage === 'queued') events.push({ type: 'denied', mutation: mutation.id, reason });
-    if (mutation.stage === 'snapshotting') {
+    if (UNGRANTED.has(mutation.stage)) {
       events.push({ type: 'withdraw_started', mutation: mutation.id, into: 'denied', reason });
     }
     if (mutation.stage === 'cleared' && mutation.attached) {

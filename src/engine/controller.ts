@@ -4,30 +4,16 @@ import { err, ok, type Result } from '../base/result.ts';
 import type { Dataset } from '../core/dataset.ts';
 import type { Target } from '../core/event.ts';
 import { inTheWayOf } from '../core/lock/lock.ts';
-import { holdsLocks, type Mode, type Mutation, type MutationId, type OnExpiry } from '../core/mutation/mutation.ts';
+import { holdsLocks, type Mutation, type MutationId, type Stage } from '../core/mutation/mutation.ts';
 import { exempt } from '../core/retention/pruning.ts';
 import { type Candidate, condemn, type Condemned } from '../core/retention/retention.ts';
 import type { Snapshot } from '../core/snapshot/snapshot.ts';
 import type { LedgerRecord, MutationQuery } from '../ports/ledger.ts';
 import type { Changes, RollbackPlan, Stored } from '../ports/storage.ts';
+import type { Mesh } from './mesh/mesh.ts';
+import { type Ask, requestOf } from './ask.ts';
 import type { Engine, EngineOptions } from './engine.ts';
-
-/** What a caller asks for, in a caller's terms. Durations in milliseconds. */
-export interface Ask {
-  readonly node?: string;
-  readonly intent: string;
-  /** Paths or dataset names. */
-  readonly datasets: readonly string[];
-  readonly mode?: Mode;
-  readonly ttlMs?: number;
-  readonly waitMs?: number;
-  readonly onExpiry?: OnExpiry;
-  readonly attached?: boolean;
-  /** With every dataset inside. */
-  readonly recursive?: boolean;
-  readonly key?: string;
-  readonly keyDigest?: string;
-}
+import { type Follow, following, type Heard } from './following.ts';
 
 export interface Lock {
   readonly mutation: Mutation;
@@ -54,16 +40,19 @@ export interface Pruned {
   readonly freesBytes?: number;
 }
 
-export const TTL_MS_DEFAULT = 10 * 60_000;
-export const WAIT_MS_DEFAULT = 30_000;
+/** Stages in which it is not known yet whether a mutation is cleared. */
+const UNDECIDED: ReadonlySet<Stage> = new Set(['queued', 'halting', 'snapshotting', 'verifying']);
 
 /** Everything the doors can ask of a controller: each method one use, built from decisions (engine), storage and ledger. */
 export class Controller {
   readonly engine: Engine;
+  /** Where the nodes' heartbeats arrive. */
+  readonly mesh: Mesh;
   readonly #options: EngineOptions;
 
-  constructor(engine: Engine, options: EngineOptions) {
+  constructor(engine: Engine, options: EngineOptions, mesh: Mesh) {
     this.engine = engine;
+    this.mesh = mesh;
     this.#options = options;
   }
 
@@ -85,22 +74,10 @@ export class Controller {
       {
         type: 'request',
         mutation: id,
-        request: {
-          node: ask.node ?? this.#options.node,
-          intent: ask.intent,
-          datasets: located.datasets,
-          mode: ask.mode ?? 'standard',
-          ttlMs: ask.ttlMs ?? TTL_MS_DEFAULT,
-          waitMs: ask.waitMs ?? WAIT_MS_DEFAULT,
-          onExpiry: ask.onExpiry ?? 'rollback',
-          attached: ask.attached ?? false,
-          ...(ask.recursive ? { recursive: true } : {}),
-          ...(ask.key === undefined ? {} : { key: ask.key }),
-          ...(ask.keyDigest === undefined ? {} : { keyDigest: ask.keyDigest }),
-        },
+        request: requestOf(ask, located.datasets, this.#options.node),
         ...(located.refused === undefined ? {} : { unlocated: located.refused }),
       },
-      (mutation) => mutation.stage !== 'queued' && mutation.stage !== 'snapshotting',
+      ({ stage }) => !UNDECIDED.has(stage),
     );
     begun?.(id);
     return required(await settled);
@@ -198,6 +175,7 @@ export class Controller {
     return this.#options.ledger.recordsOf(id);
   }
 
+  /** Records after a cursor, at most `limit`; for whoever follows the ledger at its own pace. */
   records(after: number, limit: number): Promise<readonly LedgerRecord[]> {
     return this.#options.ledger.records(after, limit);
   }
@@ -212,6 +190,12 @@ export class Controller {
 
   head(): ReturnType<EngineOptions['ledger']['head']> {
     return this.#options.ledger.head();
+  }
+
+  /** The ledger from a cursor on, then live: see `following`. */
+  follow(follow: Follow): AsyncGenerator<Heard, void, undefined> {
+    const { ledger, clock } = this.#options;
+    return following({ ledger, clock, feed: this.engine.feed, find: (id) => this.find(id) }, follow);
   }
 
   /** Who holds what and who waits for whom. */

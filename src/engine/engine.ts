@@ -1,6 +1,7 @@
 import { BoundedQueue } from '../base/queue.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { barriersWanted } from '../core/barrier/barrier.ts';
 import type { Command, CommandBody } from '../core/command.ts';
 import { type Decision, decide, nextDue } from '../core/decide.ts';
 import type { Event } from '../core/event.ts';
@@ -87,7 +88,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #inbox = new BoundedQueue<Item>(INBOX_MAX);
   readonly #waiting = new Map<MutationId, Caller[]>();
-  /** What effects under way claim; and the subjects of those that failed, and when they may be tried again. */
+  /** What effects under way claim; and those that failed, and when they may be tried again. */
   readonly #busy = new Set<string>();
   readonly #retry = new Map<string, { readonly afterMono: number; readonly tries: number }>();
   #destroying = 0;
@@ -311,7 +312,7 @@ export class Engine {
     let destroying = this.#destroying;
     for (const effect of pending(this.#state)) {
       if (effect.claims.some((claim) => this.#busy.has(claim))) continue;
-      const retry = this.#retry.get(effect.subject);
+      const retry = this.#retry.get(deedOf(effect));
       if (retry !== undefined && mono < retry.afterMono) continue;
       if (effect.kind === 'destroy') {
         if (destroying >= DESTROYS_MAX) continue;
@@ -319,6 +320,8 @@ export class Engine {
       }
       void this.#perform(effect);
     }
+    // After the effects: a barrier that is only now begun must be known by then.
+    this.#options.barrier.keep(barriersWanted(this.#state));
   }
 
   async #perform(effect: Effect): Promise<void> {
@@ -343,26 +346,27 @@ export class Engine {
   #paceRetry(effect: Effect, answered: CommandBody): void {
     const answer = 'answer' in answered ? answered.answer : undefined;
     if (answer === undefined || answer.kind === 'done') {
-      this.#retry.delete(effect.subject);
+      this.#retry.delete(deedOf(effect));
       return;
     }
     const { code, message } = answer.reason;
     this.#options.log.warn({ effect: effect.kind, subject: effect.subject, code }, message);
-    const tries = (this.#retry.get(effect.subject)?.tries ?? 0) + 1;
+    const tries = (this.#retry.get(deedOf(effect))?.tries ?? 0) + 1;
     const waitMs = Math.min(RETRY_MS_MIN * 2 ** tries, RETRY_MS_MAX);
-    this.#retry.set(effect.subject, { afterMono: this.#options.clock.mono() + waitMs, tries });
+    this.#retry.set(deedOf(effect), { afterMono: this.#options.clock.mono() + waitMs, tries });
   }
 
   /** Wakes for the next thing that falls due by itself: a wait, a lease, a retry. */
   #setAlarm(): void {
     if (this.#stopping || !this.#started) return;
     const { clock, policy } = this.#options;
-    const subjects = new Set(pending(this.#state).map((effect) => effect.subject));
-    for (const subject of this.#retry.keys()) if (!subjects.has(subject)) this.#retry.delete(subject);
-    // What is under way already reports by itself when it ends.
-    const retries = [...this.#retry]
-      .filter(([subject]) => !this.#busy.has(subject))
-      .map(([, retry]) => retry.afterMono);
+    const effects = pending(this.#state);
+    const deeds = new Set(effects.map(deedOf));
+    for (const deed of this.#retry.keys()) if (!deeds.has(deed)) this.#retry.delete(deed);
+    // What is under way reports by itself when it ends, and whatever has to wait for it has its turn then.
+    const retries = effects
+      .filter(({ claims }) => !claims.some((claim) => this.#busy.has(claim)))
+      .map((effect) => this.#retry.get(deedOf(effect))?.afterMono);
     const due = [nextDue(this.#state, policy), ...retries].filter((mono) => mono !== undefined);
     const mono = clock.mono();
     const next = Math.max(Math.min(...due), this.#quietUntilMono, mono + 1);
@@ -375,6 +379,11 @@ export class Engine {
       this.tell({ type: 'tick' });
     });
   }
+}
+
+/** What is tried again when it fails. What follows from its failure, for the same subject, need not wait for that. */
+function deedOf({ kind, subject }: Effect): string {
+  return `${kind} ${subject}`;
 }
 
 function touchedBy(events: readonly Event[], state: State): Mutation[] {

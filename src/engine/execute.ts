@@ -3,17 +3,23 @@ import { refusal, type Refusal } from '../base/refusal.ts';
 import { ok, type Result } from '../base/result.ts';
 import type { Answer, CommandBody } from '../core/command.ts';
 import type { Dataset } from '../core/dataset.ts';
+import type { FlushedNode } from '../core/event.ts';
 import type { Mutation } from '../core/mutation/mutation.ts';
 import type { Effect } from '../core/pending.ts';
 import { evidenceName } from '../core/snapshot/name.ts';
 import type { Evidence, Snapshot } from '../core/snapshot/snapshot.ts';
+import type { Barrier } from '../ports/mesh.ts';
 import type { Processes } from '../ports/processes.ts';
 import type { SnapshotProperties, Storage } from '../ports/storage.ts';
 
 export interface EffectPorts {
   readonly storage: Storage;
   readonly processes: Processes;
+  readonly barrier: Barrier;
 }
+
+/** How long the nodes have for their flush, where nobody said. */
+const FLUSH_MS_DEFAULT = 30_000;
 
 /** One effect, ready to be done on the real world. */
 export interface Job {
@@ -35,6 +41,18 @@ export function jobOf(effect: Effect, ports: EffectPorts): Job {
           mutation: effect.mutation.id,
           answer,
         }),
+      );
+    case 'halt':
+      return job(
+        effect,
+        () => halt(effect.mutation, ports.barrier),
+        (answer) => ({ type: 'halt_answered', mutation: effect.mutation.id, answer }),
+      );
+    case 'verify':
+      return job(
+        effect,
+        () => ports.barrier.verify(effect.mutation.fence ?? 0, effect.mutation.hold === true),
+        (answer) => ({ type: 'verify_answered', mutation: effect.mutation.id, answer }),
       );
     case 'withdraw':
       return job(
@@ -99,6 +117,8 @@ export function jobOf(effect: Effect, ports: EffectPorts): Job {
 
 /** What an effect that threw is called: its outcome is unknown, and nobody has to know the storage to know what that means. */
 const BROKEN_OFF: Readonly<Partial<Record<Effect['kind'], Code>>> = {
+  halt: 'flush_failed',
+  verify: 'barrier_broken',
   snapshot: 'snapshot_failed',
   rollback: 'rollback_failed',
   seal: 'seal_failed',
@@ -129,6 +149,11 @@ function job<T>(effect: Effect, run: () => Promise<Result<T, Refusal>>, say: (an
 export function propertiesOf(mutation: Mutation): SnapshotProperties {
   const { id, intent, node, mode, fence = 0 } = mutation;
   return { mutation: id, intent, node, mode, fence };
+}
+
+function halt(mutation: Mutation, barrier: Barrier): Promise<Result<readonly FlushedNode[], Refusal>> {
+  const { fence: epoch = 0, participants: nodes = [], intent, flushMs = FLUSH_MS_DEFAULT } = mutation;
+  return barrier.halt({ epoch, nodes, intent, flushMsMax: flushMs });
 }
 
 async function snapshot(

@@ -42,6 +42,7 @@ export class Lease {
   /**
    * Waits for clearance.
    *
+   * @param signal ends the wait, and nothing after it; its reason is thrown then
    * @throws RefusedError when it is denied, or the controller cannot be reached
    */
   static async acquire(ask: MutationAsk, options: LeaseOptions, signal?: AbortSignal): Promise<Lease> {
@@ -49,10 +50,9 @@ export class Lease {
     for (let restarts = 0; ; restarts += 1) {
       const askedMono = clock.mono();
       try {
-        const attached = await client.requestAttached(ask);
+        const attached = await client.requestAttached(ask, signal);
         if (attached.decision.status === 'cleared') {
           const lease = new Lease(attached, attached.decision, askedMono, options);
-          signal?.addEventListener('abort', () => lease.release());
           // The clearance may be much younger than the question, after a long wait. Renewing tells how long it really lasts.
           if (clock.mono() - askedMono > attached.decision.ttlMs / 3) await lease.#renew();
           lease.#watch();
@@ -61,6 +61,7 @@ export class Lease {
         const { code, message, hint, evidence } = attached.decision;
         throw new RefusedError(refusal(code, message, hint, evidence));
       } catch (error) {
+        signal?.throwIfAborted();
         // The controller went away while the request waited: nothing was executed, so it can be asked again, once.
         const again =
           error instanceof RefusedError &&

@@ -18,7 +18,9 @@ const fence = z.int().min(1).meta({ description: 'The fencing token the clearanc
 const mutationId = z.string().min(1).max(64);
 const stage = z.enum([
   'queued',
+  'halting',
   'snapshotting',
+  'verifying',
   'cleared',
   'committing',
   'withdrawing',
@@ -85,6 +87,14 @@ export const MutationAsk = z
       .boolean()
       .optional()
       .meta({ description: 'With every dataset inside those named, all of one moment (ZFS).' }),
+    hold: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Critical mode: every node stays halted until the mutation has ended.' }),
+    allowMissing: z.array(z.string().min(1).max(63)).max(1000).optional().meta({
+      description: 'Critical mode: nodes that need not be halted. Any other that is not heard of denies the barrier.',
+    }),
+    flush: duration.optional().meta({ description: 'Critical mode: how long the nodes have for their flush; 30s.' }),
     attach: z.boolean().optional().meta({
       description:
         'Answer as a stream of JSON lines that stays open. The clearance lives no longer than the connection: when it closes, the change is undone.',
@@ -103,6 +113,17 @@ export const SealBody = z
   .strictObject({ dataset: z.string().min(1).max(4096), sealed: z.boolean() })
   .meta({ id: 'SealBody' });
 
+/** A request of which the answer was lost can be sent again: under the same key it is the same request. */
+export const IdempotencyHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .meta({ description: 'Sent again with the same key and body, the request is answered as it was the first time.' }),
+});
+export const EventsHeaders = z.looseObject({
+  'last-event-id': z.string().optional().meta({ description: 'Resume after this event; goes before `after`.' }),
+});
+
 export const MutationQuery = z.strictObject({
   node: z.string().max(256).optional(),
   since: z.iso.datetime({ offset: true }).optional(),
@@ -111,11 +132,6 @@ export const MutationQuery = z.strictObject({
   before: mutationId.optional(),
 });
 export const MutationParams = z.strictObject({ id: mutationId });
-export const EventsQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).optional().meta({ description: 'Cursor: only events with a higher id.' }),
-  follow: z.enum(['true', 'false']).optional().meta({ description: 'false: end after the events there are.' }),
-});
-
 const dataset = z.object({
   name: z.string(),
   driver: z.string(),
@@ -136,6 +152,8 @@ export const MutationView = z
     fence: z.int().optional(),
     onExpiry: z.enum(['rollback', 'quarantine']),
     recursive: z.boolean().optional(),
+    hold: z.boolean().optional(),
+    participants: z.array(z.string()).optional().meta({ description: 'Critical mode: the nodes its barrier halts.' }),
     snapshots: z.array(
       z.object({
         name: z.string(),
@@ -203,6 +221,22 @@ export const KeptView = z
   .meta({ id: 'Kept' });
 export const KeptList = z.object({ kept: z.array(KeptView) }).meta({ id: 'KeptList' });
 
+export const BarrierView = z
+  .object({
+    epoch: z.int(),
+    intent: z.string(),
+    phase: z.enum(['flushing', 'frozen', 'proving', 'resuming']).meta({
+      description:
+        'flushing: waits for the nodes; frozen: all are halted; proving, resuming: the snapshot is taken, and the nodes are asked whether they stayed halted for it.',
+    }),
+    forMs: z.int(),
+    answered: z.array(z.object({ node: z.string(), flushedMs: z.number().optional() })),
+    awaited: z.array(z.string()),
+    broken: z.array(z.object({ node: z.string(), why: z.string() })),
+  })
+  .meta({ id: 'Barrier' });
+export const BarrierList = z.object({ barriers: z.array(BarrierView) }).meta({ id: 'BarrierList' });
+
 export const LockList = z
   .object({ locks: z.array(z.object({ ...MutationView.shape, blockedBy: z.array(mutationId) })) })
   .meta({ id: 'LockList' });
@@ -242,6 +276,21 @@ export const StatusView = z
     seals: z.array(SealView),
     ledger: z.object({ records: z.int(), head: z.string() }),
     findings: Findings,
+    irc: z
+      .object({
+        connected: z.boolean(),
+        nick: z.string(),
+        dropped: z.int().meta({ description: 'Lines not said: no connection, or too much waited.' }),
+        unanswered: z.int().meta({ description: 'Questions not answered, because too many were asked.' }),
+        ignored: z
+          .record(z.string(), z.int())
+          .meta({ description: 'Lines of the control channel that were ignored, by why: forged, replayed, old, …' }),
+      })
+      .optional(),
+    webhooks: z
+      .object({ active: z.int(), retrying: z.int(), disabled: z.int(), dead: z.int() })
+      .optional()
+      .meta({ description: 'How many stand how, and how many events were given up; not there without any.' }),
   })
   .meta({ id: 'Status' });
 
@@ -257,6 +306,8 @@ export type MutationList = z.infer<typeof MutationList>;
 export type RecordView = z.infer<typeof RecordView>;
 export type DiffView = z.infer<typeof DiffView>;
 export type PlanView = z.infer<typeof PlanView>;
+export type BarrierView = z.infer<typeof BarrierView>;
+export type BarrierList = z.infer<typeof BarrierList>;
 export type KeptView = z.infer<typeof KeptView>;
 export type KeptList = z.infer<typeof KeptList>;
 export type LockList = z.infer<typeof LockList>;

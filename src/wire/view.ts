@@ -63,6 +63,8 @@ export function mutationView(mutation: Mutation): MutationView {
     evidence: mutation.evidence.map(({ name, dataset, path }) => ({ name, dataset, path })),
     ...(reason === undefined ? {} : { reason: { ...reason } }),
     ...(mutation.recursive ? { recursive: true } : {}),
+    ...(mutation.hold ? { hold: true } : {}),
+    ...(mutation.participants === undefined ? {} : { participants: [...mutation.participants] }),
     ...(mutation.rebuilt ? { rebuilt: true } : {}),
   };
 }
@@ -105,4 +107,38 @@ export function cloudEvent({ seq, event, hash }: LedgerRecord, node: string): Cl
     hash,
     data: event,
   };
+}
+
+/** What a stream says of itself, in the shape of its events. Never in the ledger. */
+export interface StreamNote {
+  readonly specversion: '1.0';
+  readonly id: string;
+  readonly source: string;
+  readonly type: 'hauki.stream.position' | 'hauki.stream.missed';
+  readonly datacontenttype: 'application/json';
+  readonly data: Position | Missed;
+}
+
+/** Everything up to this record was looked at: whoever comes back with `?after=` it misses nothing. */
+export interface Position {
+  readonly after: number;
+}
+
+/** The reader was too slow, and records `from` to `to` were not told. They are in the ledger: resume with `?after=` this one. */
+export interface Missed {
+  readonly from: number;
+  readonly to: number;
+  readonly after: number;
+}
+
+export function positionNote(after: number, node: string): StreamNote {
+  return noteOf(`position-${after}`, node, 'hauki.stream.position', { after });
+}
+
+export function missedNote(missed: Missed, node: string): StreamNote {
+  return noteOf(`missed-${missed.from}-${missed.to}`, node, 'hauki.stream.missed', missed);
+}
+
+function noteOf(id: string, node: string, type: StreamNote['type'], data: Position | Missed): StreamNote {
+  return { specversion: '1.0', id, source: `/hauki/${node}`, type, datacontenttype: 'application/json', data };
 }

@@ -125,6 +125,18 @@ class Run {
                   },
                 ];
               }
+              case 'halt': {
+                const value = (effect.mutation.participants ?? []).map((node) => ({ node, tookMs: 1 }));
+                return [
+                  {
+                    type: 'halt_answered',
+                    mutation: effect.mutation.id,
+                    answer: kind === 'done' ? { kind, value } : { kind, reason },
+                  },
+                ];
+              }
+              case 'verify':
+                return [{ type: 'verify_answered', mutation: effect.mutation.id, answer: nothing }];
               case 'withdraw':
                 return [{ type: 'withdraw_answered', mutation: effect.mutation.id, answer: nothing }];
               case 'stop':
@@ -149,6 +161,8 @@ class Run {
       case 'late':
         return [
           [{ type: 'snapshot_answered', mutation: id, answer: { kind: 'done', value: [] } }],
+          [{ type: 'halt_answered', mutation: id, answer: { kind: 'done', value: [] } }],
+          [{ type: 'verify_answered', mutation: id, answer: nothing }],
           [{ type: 'withdraw_answered', mutation: id, answer: nothing }],
           [{ type: 'commit_answered', mutation: id, answer: nothing }],
           [{ type: 'rollback_answered', mutation: id, attempt: token, answer: { kind: 'done', value: [] } }],

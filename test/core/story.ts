@@ -40,6 +40,17 @@ export class Story {
     this.policy = { ...DEFAULT_POLICY, ...policy };
   }
 
+  /** Nodes that have joined the mesh. */
+  withNodes(...names: readonly string[]): this {
+    for (const node of names) {
+      const digest = `digest for ${node}`;
+      this.tell({ type: 'invite', node, digest, expiresAt: this.at + 60_000, policy: {} });
+      const key = { fingerprint: `fingerprint of ${node}`, publicKey: `key of ${node}` };
+      this.tell({ type: 'join', node, digest, ...key, expiresAt: this.at + 30 * 86_400_000 });
+    }
+    return this;
+  }
+
   pass(ms: number): this {
     this.at += ms;
     this.mono += ms;
@@ -79,12 +90,22 @@ export class Story {
   }
 
   /** The storage has taken the snapshots and read them back. */
+  /** All nodes of the barrier have flushed. */
+  flushed(id = 'm'): this {
+    const value = (this.get(id).participants ?? []).map((node) => ({ node, tookMs: 5 }));
+    this.tell({ type: 'halt_answered', mutation: id, answer: { kind: 'done', value } });
+    return this;
+  }
+
   frozen(id = 'm'): Snapshot[] {
     return this.get(id).snapshots.map((one) => ({ ...one, guid: `guid of ${one.name}`, createdAt: this.at }));
   }
 
   cleared(id = 'm'): this {
+    if (this.stage(id) === 'halting') this.flushed(id);
     this.tell({ type: 'snapshot_answered', mutation: id, answer: { kind: 'done', value: this.frozen(id) } });
+    if (this.stage(id) === 'verifying')
+      this.tell({ type: 'verify_answered', mutation: id, answer: { kind: 'done', value: undefined } });
     return this;
   }
 
@@ -111,8 +132,17 @@ export function standing(stage: Stage, more: Partial<MutationRequest> = {}, stor
     standing('queued', more, story).tell({ type: 'holder_gone', mutation: 'm' });
     return story;
   }
-  story.ask(on, more);
+  const barrier = stage === 'halting' || stage === 'verifying';
+  if (barrier) story.withNodes('crm', 'web');
+  story.ask(on, barrier ? { mode: 'critical', ...more } : more);
   switch (stage) {
+    case 'halting':
+      return story;
+    case 'verifying':
+      story
+        .flushed()
+        .tell({ type: 'snapshot_answered', mutation: 'm', answer: { kind: 'done', value: story.frozen() } });
+      return story;
     case 'snapshotting':
       return story;
     case 'withdrawing':

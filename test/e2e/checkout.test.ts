@@ -31,6 +31,7 @@ beforeEach(() => {
   }
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   source('src/bin/hauki.ts', "void import('../say.ts').then(({ say }) => say(process.argv.slice(2)));\n");
+  source('src/bin/library.ts', 'export const connect = 1;\n');
   source('src/say.ts', 'export function say(words: string[]): void {\n  console.log(words.join("|"));\n}\n');
 });
 

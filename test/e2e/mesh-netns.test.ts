@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { needs } from '../needs.ts';
 import { until } from '../until.ts';
-import { type Mesh, meshAt, type Node } from './mesh.ts';
+import { type Mesh, meshAt, type Node } from './mesh-place.ts';
 import { openPlace, type Place, ROOT, type RunOptions } from './place.ts';
 
 /*

@@ -10,7 +10,7 @@ import { readToken, writeToken } from '../../src/trust/join-token.ts';
 import { newKey } from '../../src/trust/key.ts';
 import { needs } from '../needs.ts';
 import { until } from '../until.ts';
-import { codeOf, type Mesh, type Node, openMesh } from './mesh.ts';
+import { codeOf, type Mesh, type Node, openMesh } from './mesh-place.ts';
 import { openPlace, type Outcome, type Place } from './place.ts';
 
 /*

@@ -5,6 +5,7 @@ import type { Event } from '../../src/core/event.ts';
 import type { Mutation, MutationRequest } from '../../src/core/mutation/mutation.ts';
 import { DEFAULT_POLICY } from '../../src/core/policy/policy.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import { Mesh } from '../../src/engine/mesh/mesh.ts';
 import { emptyDisk, memoryLedger } from '../../src/ledger/memory/ledger.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import type { Ledger } from '../../src/ports/ledger.ts';
@@ -66,6 +67,7 @@ type Call = { readonly name: keyof Storage | 'stop'; readonly about: string };
 export class Place {
   readonly clock = new VirtualClock();
   readonly disk = emptyDisk();
+  readonly mesh = new Mesh({ clock: this.clock });
   readonly calls: Call[] = [];
   readonly errors: string[] = [];
   /** Set to make appends fail. */
@@ -89,6 +91,7 @@ export class Place {
       ledger: this.#ledger(),
       storage: this.#storage(),
       processes: { stop: (mutation) => this.#call('stop', mutation, { stopped: 0 }) },
+      barrier: this.mesh,
       clock: this.clock,
       ids: { mutation: () => `m${(this.#ids += 1)}` },
       log: { info: () => undefined, warn: () => undefined, error: (_, message) => this.errors.push(message) },
@@ -170,7 +173,7 @@ export function request(
 }
 
 export const decided = ({ stage }: Mutation): boolean =>
-  stage !== 'queued' && stage !== 'snapshotting' && stage !== 'withdrawing';
+  !['queued', 'halting', 'snapshotting', 'verifying', 'withdrawing'].includes(stage);
 
 /** A promise and the means to settle it. */
 export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {

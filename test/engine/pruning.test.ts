@@ -31,7 +31,7 @@ async function keeping(count: number, freesBytes?: number): Promise<{ place: Pla
   await place.clock.pass(0);
   void engine.submit({ type: 'commit', mutation: 'm1', fence: 2 });
   await place.clock.pass(0);
-  return { place, controller: new Controller(engine, options) };
+  return { place, controller: new Controller(engine, options, place.mesh) };
 }
 
 function destroyed(place: Place): number {
@@ -85,5 +85,7 @@ test('retention that cannot look at the storage is no reason to fall over', asyn
   const options = { ...place.options };
   const engine = await place.start(options);
   const broken = { ...options.storage, list: () => Promise.reject(new Error('the pool is suspended')) };
-  await expect(new Controller(engine, { ...options, storage: broken }).pruneByItself()).resolves.toBeUndefined();
+  await expect(
+    new Controller(engine, { ...options, storage: broken }, place.mesh).pruneByItself(),
+  ).resolves.toBeUndefined();
 });

@@ -12,7 +12,7 @@ test('a recursive mutation freezes what is inside, and puts all of it back', asy
     storage.write(dataset, 'file', 'before');
   }
   const options = { ...place.options, storage };
-  const controller = new Controller(await place.start(options), options);
+  const controller = new Controller(await place.start(options), options, place.mesh);
   const [asked] = await Promise.all([
     controller.request({ intent: 'x', datasets: ['/a'], recursive: true }),
     place.clock.pass(0).then(() => place.clock.pass(0)),

@@ -17,16 +17,22 @@ test('the same seed does the same, another one does not', async () => {
 
 test(`${SEEDS} bad worlds keep every invariant`, { timeout: TIMEOUT_MS }, async () => {
   const stages: Record<string, number> = {};
+  const barriers: Record<string, number> = {};
   for (let seed = 1; seed <= SEEDS; seed += 1) {
     const report = await run(seed);
     expect(report.violation, `seed ${seed}:\n${report.last.join('\n')}`).toBeUndefined();
     for (const [stage, number] of Object.entries(report.stages)) stages[stage] = (stages[stage] ?? 0) + number;
+    for (const [end, number] of Object.entries(report.barriers)) barriers[end] = (barriers[end] ?? 0) + number;
   }
   // A world in which nothing ever succeeds, or nothing ever fails, would prove little.
   const rare = ['committed', 'rolled_back', 'quarantined', 'denied', 'cancelled'].filter(
     (stage) => (stages[stage] ?? 0) < 5,
   );
   expect(rare).toEqual([]);
+  const rareBarriers = ['cleared', 'node_lost', 'flush_failed', 'barrier_broken'].filter(
+    (end) => (barriers[end] ?? 0) < 5,
+  );
+  expect(rareBarriers).toEqual([]);
 });
 
 test('in a fair world nobody is quarantined', async () => {

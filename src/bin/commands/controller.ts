@@ -3,7 +3,7 @@ import { nodeRefusal } from '../../core/policy/policy.ts';
 import { homeFrom } from '../home.ts';
 import { printJson, printText, say } from '../output.ts';
 import { describeSelfTest, serve, type Serving, tellStarter } from '../serve.ts';
-import { nodeName } from './guard.ts';
+import { nodeName } from './asking.ts';
 
 export interface ControllerOptions {
   readonly port?: string;

@@ -1,34 +1,26 @@
-import { hostname } from 'node:os';
 import parseArgsStringToArgv from 'string-argv';
-import { parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import { anyOverlapping } from '../../core/dataset.ts';
-import { intentRefusal, nodeRefusal } from '../../core/policy/policy.ts';
 import { type Ended, runForeground } from '../../node/foreground.ts';
-import { Lease } from '../../node/lease.ts';
+import type { Lease } from '../../node/lease.ts';
+import { settled } from '../../node/outcome.ts';
 import { localProcesses, MUTATION_VARIABLE } from '../../reach/local/processes.ts';
 import type { MutationAsk, MutationView } from '../../wire/http.ts';
 import { systemClock } from '../clock.ts';
 import { type Connection, connect } from '../connect.ts';
-import { absolute } from '../home.ts';
 import { exitCodeOf, oneLine, printJson, printRefusal, say } from '../output.ts';
 import { faultPoint } from '../fault.ts';
+import { askOf, type AskOptions, nodeName, usage } from './asking.ts';
+import { clearance, ENDING, Interrupted } from './clearance.ts';
 
-export interface GuardOptions {
-  readonly intent?: string;
-  readonly path?: readonly string[];
-  readonly dataset?: readonly string[];
-  readonly recursive?: boolean;
-  readonly node?: string;
-  readonly ttl?: string;
-  readonly wait?: string;
+export interface GuardOptions extends AskOptions {
   readonly verify?: string;
-  readonly onExpiry?: 'rollback' | 'quarantine';
   readonly controller?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
+const EXAMPLE = 'For example: hauki guard --intent "bump the schema" --path ./site -- ./migrate.sh';
 /** 0 committed, else the command's own code; 64 usage; 70 outcome unknown or quarantined; 75 denied, nothing executed. */
 const EXIT_USAGE = 64;
 const EXIT_UNKNOWN = 70;
@@ -115,35 +107,12 @@ interface Understood {
  * @throws RefusedError with a code of usage, before anything is asked of a controller
  */
 function understand(command: readonly string[], options: GuardOptions, name: string | undefined): Understood {
-  const usage = (message: string, hint: string): RefusedError => new RefusedError(refusal('usage', message, hint));
-  const example = 'For example: hauki guard --intent "bump the schema" --path ./site -- ./migrate.sh';
-  if (options.intent === undefined)
-    throw usage('There is no --intent.', `Say what you are about to change, and why. ${example}`);
-  const datasets = [...(options.path ?? []).map(absolute), ...(options.dataset ?? [])];
-  if (datasets.length === 0)
-    throw usage('Nothing is named to be guarded.', `Name it with --path DIR or --dataset NAME. ${example}`);
+  const ask = askOf(options, name, EXAMPLE);
   const [program, ...args] = command;
   if (program === undefined || program === '')
-    throw usage('There is no command to run.', `Write it after "--". ${example}`);
-  if ((options.path ?? []).includes('')) throw usage('A --path is empty.', `Name a directory. ${example}`);
-  const node = options.node ?? name;
-  const refused = intentRefusal(options.intent) ?? (node === undefined ? undefined : nodeRefusal(node));
-  if (refused !== undefined) throw new RefusedError(refused);
-  for (const text of [options.ttl, options.wait]) {
-    const parsed = text === undefined ? undefined : parseDuration(text);
-    if (parsed?.ok === false) throw new RefusedError(parsed.error);
-  }
-  const { ttl, wait, onExpiry, intent } = options;
+    throw usage('There is no command to run.', `Write it after "--". ${EXAMPLE}`);
   return {
-    ask: {
-      intent,
-      datasets,
-      ...(node === undefined ? {} : { node }),
-      ...(options.recursive ? { recursive: true } : {}),
-      ...(ttl === undefined ? {} : { ttl }),
-      ...(wait === undefined ? {} : { wait }),
-      ...(onExpiry === undefined ? {} : { onExpiry }),
-    },
+    ask,
     argv: [program, ...args],
     verify: options.verify === undefined ? undefined : verifyArgv(options.verify),
   };
@@ -166,62 +135,6 @@ function verifyArgv(text: string): readonly [string, ...string[]] {
   if (program === undefined)
     throw new RefusedError(refusal('usage', '--verify names no command.', 'For example: --verify "./check.sh --fast"'));
   return [program, ...args];
-}
-
-/** This host as a node: its name, with what a node's name cannot hold left out. */
-export function nodeName(): string {
-  return (
-    hostname()
-      .replaceAll(/[^A-Za-z0-9_.-]/g, '')
-      .replace(/^[^A-Za-z0-9]+/, '')
-      .slice(0, 63) || 'localhost'
-  );
-}
-
-class Interrupted extends Error {
-  readonly signal: NodeJS.Signals;
-  readonly code: number;
-
-  constructor(signal: NodeJS.Signals, code: number) {
-    super(signal);
-    this.signal = signal;
-    this.code = code;
-  }
-}
-
-const ENDING: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
-
-/** Waits for clearance; a signal meanwhile ends the wait, and the controller drops the request with the connection. */
-async function clearance(ask: MutationAsk, connection: Connection, talk: (text: string) => void): Promise<Lease> {
-  const { client, ensure } = connection;
-  const aborted = new AbortController();
-  const interrupted = new Promise<never>((_, reject) => {
-    for (const [signal, code] of Object.entries(ENDING)) {
-      const on = (): void => reject(new Interrupted(signal as NodeJS.Signals, code));
-      process.once(signal, on);
-      aborted.signal.addEventListener('abort', () => process.off(signal, on));
-    }
-  });
-  const patience = setTimeout(() => void tellWhomFor(ask, connection, talk), PATIENCE_MS);
-  try {
-    const options = { client, ensure, clock: systemClock };
-    return await Promise.race([Lease.acquire(ask, options), interrupted]);
-  } finally {
-    clearTimeout(patience);
-    aborted.abort();
-  }
-}
-
-async function tellWhomFor(ask: MutationAsk, { client }: Connection, talk: (text: string) => void): Promise<void> {
-  const { locks } = await client.locks().catch(() => ({ locks: undefined }));
-  if (locks === undefined) return talk('starting a controller …');
-  const mine = locks.findLast(
-    (lock) => lock.stage === 'queued' && lock.intent === ask.intent && lock.node === (ask.node ?? lock.node),
-  );
-  const [first] = mine?.blockedBy ?? [];
-  const holder = locks.find((lock) => lock.mutation === first);
-  if (holder === undefined) return talk('waiting for the snapshot …');
-  talk(`waiting for ${holder.node}, which works on "${oneLine(holder.intent)}" (mutation ${holder.mutation}) …`);
 }
 
 async function work(session: Session, argv: Understood['argv'], verify: Understood['verify']): Promise<number> {
@@ -344,26 +257,16 @@ async function outcome(session: Session, reason: Refusal, ended: Ended): Promise
   const { connection, lease } = session;
   const { mutation } = lease.cleared;
   // Whoever was revoked is told nothing any more.
-  const until = /^(node|token)_revoked$/.test(reason.code) ? 0 : performance.now() + OUTCOME_MS_MAX;
-  while (performance.now() < until) {
-    const view = await connection.client.show(mutation).catch(() => undefined);
-    if (view?.stage === 'rolled_back') {
-      sayRolledBack(session, view);
-      const code = ended.code === 0 ? EXIT_UNKNOWN : ended.code;
-      report(session, view, ended, code);
-      return code;
-    }
-    if (view?.stage === 'committed') {
-      report(session, view, ended, 0);
-      return 0;
-    }
-    if (view?.stage === 'quarantined') {
+  const patienceMs = /^(node|token)_revoked$/.test(reason.code) ? 0 : OUTCOME_MS_MAX;
+  const view = await settled(mutation, { ...connection, clock: systemClock }, patienceMs);
+  if (view !== undefined) {
+    if (view.stage === 'rolled_back') sayRolledBack(session, view);
+    else if (view.stage === 'quarantined')
       session.say(`quarantined: ${oneLine(view.reason?.message ?? '')} ${oneLine(view.reason?.hint ?? '')}`);
-      report(session, view, ended, EXIT_UNKNOWN);
-      return EXIT_UNKNOWN;
-    }
-    await connection.ensure().catch(() => undefined);
-    await new Promise((wake) => setTimeout(wake, 200));
+    const failed = view.stage === 'rolled_back' && ended.code !== 0 ? ended.code : EXIT_UNKNOWN;
+    const code = view.stage === 'committed' ? 0 : failed;
+    report(session, view, ended, code);
+    return code;
   }
   session.say(`outcome unknown: ${oneLine(reason.message)}`);
   session.say(`ask the controller later: hauki show ${mutation}`);

@@ -1,53 +1,37 @@
-import { createParser } from 'eventsource-parser';
-import { RefusedError } from '../../base/refusal.ts';
+import { eventsFrom, type EventsQuery } from '../../client/events.ts';
 import type { Event } from '../../core/event.ts';
-import type { CloudEvent } from '../../wire/view.ts';
-import { connect } from '../connect.ts';
+import { calling, connect } from '../connect.ts';
 import { oneLine, printJson, printText, readerIsGone, say } from '../output.ts';
 import type { ReadOptions } from './history.ts';
 
 export interface WatchOptions extends ReadOptions {
   readonly after?: string;
+  readonly type?: string;
+  readonly node?: string;
+  readonly dataset?: string;
+  readonly mutation?: string;
 }
-
-const RETRY_MS = 1_000;
 
 /** `hauki watch`: every event as it happens; after a broken connection it goes on where it was. Ends by a signal. */
 export async function watch(options: WatchOptions): Promise<number> {
   const connection = connect(options.controller);
-  let cursor = options.after === undefined ? undefined : Number(options.after);
-  let first = true;
-  for (;;) {
-    try {
-      const response = await connection.client.events(cursor);
-      const parser = createParser({
-        onEvent: ({ data }) => {
-          const event = JSON.parse(data) as CloudEvent;
-          cursor = Number(event.id);
-          if (options.json) printJson(event);
-          else printText(`${event.time.slice(11, 23)}  ${event.id.padStart(6)}  ${oneLine(describe(event.data))}`);
-        },
-      });
-      first = false;
-      response.setEncoding('utf8');
-      for await (const chunk of response) {
-        parser.feed(chunk as string);
-        if (readerIsGone()) return 0;
-      }
-    } catch (error) {
-      const unreachable = error instanceof RefusedError && error.refusal.code === 'controller_unreachable';
-      if (!unreachable && (error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error;
-      if (first) {
-        // Only the first time is a controller started for us; afterwards, one that was stopped stays stopped.
-        first = false;
-        await connection.ensure();
-        if (options.controller !== undefined || process.env['HAUKI_CONTROLLER']) throw error;
-        continue;
-      }
-    }
-    say('the connection to the controller was lost; trying again …');
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  // Only now is a controller started for us; afterwards, one that was stopped stays stopped.
+  const { ledger } = await calling(connection, (client) => client.status());
+  const { type, node, dataset, mutation } = options;
+  const query: EventsQuery = {
+    after: options.after === undefined ? ledger.records : Number(options.after),
+    ...(type === undefined ? {} : { type }),
+    ...(node === undefined ? {} : { node }),
+    ...(dataset === undefined ? {} : { dataset }),
+    ...(mutation === undefined ? {} : { mutation }),
+  };
+  const lost = (): void => say('the connection to the controller was lost; trying again …');
+  for await (const event of eventsFrom(connection.client, query, { lost })) {
+    if (options.json) printJson(event);
+    else printText(`${event.time.slice(11, 23)}  ${event.id.padStart(6)}  ${oneLine(describe(event.data))}`);
+    if (readerIsGone()) return 0;
   }
+  return 0;
 }
 
 /** An event in the words its users know. */

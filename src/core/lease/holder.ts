@@ -33,7 +33,9 @@ export function holderGone(mutation: Mutation, why?: Refusal): EventBody[] {
   switch (mutation.stage) {
     case 'queued':
       return [{ type: into, mutation: id, reason }];
+    case 'halting':
     case 'snapshotting':
+    case 'verifying':
       return [{ type: 'withdraw_started', mutation: id, into, reason }];
     case 'cleared':
       return abandon(

@@ -1,5 +1,6 @@
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok } from '../../base/result.ts';
+import { barrierRefusal, haltStarted } from '../barrier/barrier.ts';
 import type { Answer, Command } from '../command.ts';
 import type { EventBody } from '../event.ts';
 import { fallDue } from '../lease/holder.ts';
@@ -9,6 +10,7 @@ import { askedLately } from '../node/pace.ts';
 import { type Policy, refusalOf } from '../policy/policy.ts';
 import type { NodePolicy } from '../policy/rules.ts';
 import { snapshotName } from '../snapshot/name.ts';
+import { snapshotStarted } from '../snapshot/started.ts';
 import { faultIn } from '../snapshot/read-back.ts';
 import type { State } from '../state.ts';
 import type { Verdict } from '../verdict.ts';
@@ -29,6 +31,7 @@ export function request(state: State, command: Extract<Command, { type: 'request
   const refused =
     revokedRefusal(state.nodes, node) ??
     refusalOf(command.request, policy, ofMember(state, node), askedLately(state.pace.get(node), command.at)) ??
+    barrierRefusal(state, command.request, command.at) ??
     command.unlocated ??
     (open >= policy.openMax ? refusal('overloaded', `${open} mutations are open already.`) : undefined) ??
     nameRefusal(command.request.datasets, command);
@@ -60,14 +63,9 @@ export function admissions(state: State, command: Command, policy: Policy): Even
   let { fence, namedAt } = state.counters;
   const begun = turn.map((mutation): EventBody => {
     fence += 1;
+    if (mutation.mode === 'critical') return haltStarted(state, mutation, fence, command.at);
     namedAt = Math.max(command.at, namedAt + 1);
-    const snapshots = mutation.datasets.map((dataset) => {
-      const name = snapshotName({ dataset: dataset.name, node: mutation.node, intent: mutation.intent, at: namedAt });
-      // The request was denied when its names did not fit, and a later time is not longer.
-      if (!name.ok) throw new Error(`${mutation.id} was queued with a name that does not fit`);
-      return { dataset: dataset.name, driver: dataset.driver, name: name.value, guid: '' };
-    });
-    return { type: 'snapshot_started', mutation: mutation.id, snapshots, namedAt, fence };
+    return snapshotStarted(mutation, fence, namedAt);
   });
   if (begun.length > 0) return begun;
   return open.flatMap((mutation) => fallDue(state, mutation, command, policy).filter((body) => body.type === 'denied'));
@@ -84,7 +82,9 @@ export function snapshotAnswered(
   const fault = faultIn(mutation, answer.value);
   if (fault !== undefined)
     return [{ type: 'withdraw_started', mutation: id, into: 'denied', reason: refusal('snapshot_failed', fault) }];
-  return [{ type: 'cleared', mutation: id, snapshots: answer.value, expiresAt: command.at + mutation.ttlMs }];
+  const snapshots = answer.value;
+  if (mutation.mode === 'critical') return [{ type: 'master_taken', mutation: id, snapshots }];
+  return [{ type: 'cleared', mutation: id, snapshots, expiresAt: command.at + mutation.ttlMs }];
 }
 
 export function withdrawAnswered(mutation: Mutation, answer: Answer<void>): EventBody[] {

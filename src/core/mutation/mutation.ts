@@ -8,20 +8,23 @@ export type MutationId = string;
 /**
  * Where a mutation stands.
  *
- *   queued → snapshotting → cleared → committing → committed
- *     │           │            └────→ rolling_back → rolled_back
- *     │           │                        └───────→ quarantined → (a person resolves) committing | rolling_back
- *     │           └→ withdrawing → denied | cancelled
+ *   queued → [halting] → snapshotting → [verifying] → cleared → committing → committed
+ *     │          │            │              │           └────→ rolling_back → rolled_back
+ *     │          │            │              │                       └───────→ quarantined → (a person resolves) committing | rolling_back
+ *     │          └────────────┴──────────────┴→ withdrawing → denied | cancelled
  *     └→ denied | cancelled
  *
  * A committed mutation can be rolled back later: it takes its locks again and goes through `rolling_back`.
  *
- * `queued` waits for its locks, first come first served. From `snapshotting` on it holds them, until it is final.
+ * `queued` waits for its locks, first come first served. From then on it holds them, until it is final. A critical one goes through a
+ * barrier: `halting` until every node has flushed, `verifying` until every node has said that it stayed halted for the snapshot.
  * `withdrawing` removes what a snapshot that was never granted may have left. `committing` seals again what had been opened.
  */
 export type Stage =
   | 'queued'
+  | 'halting'
   | 'snapshotting'
+  | 'verifying'
   | 'cleared'
   | 'committing'
   | 'withdrawing'
@@ -36,7 +39,9 @@ export type FinalStage = Extract<Stage, 'committed' | 'rolled_back' | 'denied' |
 
 const FINAL: ReadonlySet<Stage> = new Set(['committed', 'rolled_back', 'denied', 'cancelled']);
 const LOCKING: ReadonlySet<Stage> = new Set([
+  'halting',
   'snapshotting',
+  'verifying',
   'cleared',
   'committing',
   'withdrawing',
@@ -63,6 +68,12 @@ export interface MutationRequest {
   readonly attached: boolean;
   /** With every dataset inside those named, all frozen at one moment. */
   readonly recursive?: true;
+  /** Critical mode: the nodes stay halted until the mutation has ended. */
+  readonly hold?: true;
+  /** Critical mode: nodes that may be missing. */
+  readonly allowMissing?: readonly string[];
+  /** Critical mode: how long the nodes have for their flush. */
+  readonly flushMs?: number;
   /** The caller's Idempotency-Key, and a digest of what it asked under it. */
   readonly key?: string;
   readonly keyDigest?: string;
@@ -79,6 +90,8 @@ export interface Mutation extends MutationRequest {
   /** The names are set when snapshotting begins, guid and createdAt when it is cleared. */
   readonly snapshots: readonly Snapshot[];
   readonly fence?: number;
+  /** Critical mode: the nodes that its barrier halts. The barrier's epoch is the fence. */
+  readonly participants?: readonly string[];
   readonly clearedAt?: number;
   /** End of the lease: wall clock for people, monotonic for decisions. */
   readonly expiresAt?: number;

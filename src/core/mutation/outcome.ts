@@ -37,7 +37,9 @@ export function rollback(state: State, mutation: Mutation, command: Extract<Comm
   }
   switch (mutation.stage) {
     case 'queued':
+    case 'halting':
     case 'snapshotting':
+    case 'verifying':
       return ok(holderGone(mutation, refusal('cancelled', 'An operator took the request back before it was cleared.')));
     case 'cleared':
       return begin();
@@ -52,7 +54,7 @@ export function rollback(state: State, mutation: Mutation, command: Extract<Comm
 
 /** A committed mutation can be undone only while it is the newest of its datasets: anything newer would go with it. */
 function undo(state: State, mutation: Mutation, facts: Facts, begin: () => Verdict): Verdict {
-  const holders = holdersOf(mutation.datasets, state.mutations.values(), mutation.id);
+  const holders = holdersOf(mutation, state.mutations.values(), mutation.id);
   if (holders.length > 0) {
     return err(
       refusal('dataset_busy', `Cannot roll back while ${describeHolders(holders)}.`, undefined, {

@@ -59,10 +59,7 @@ export function refusalOf(
     nodeRefusal(request.node) ??
     datasetsRefusal(request, policy) ??
     forbiddenBy(all, request, askedLately) ??
-    durationRefusal(request, policy, ttlMsMaxOf(all)) ??
-    (request.mode === 'standard'
-      ? undefined
-      : refusal('mode_unsupported', 'This controller has no mesh yet, so there is nothing to halt and flush.'))
+    durationRefusal(request, policy, ttlMsMaxOf(all))
   );
 }
 

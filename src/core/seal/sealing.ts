@@ -11,7 +11,7 @@ export function seal(state: State, command: Extract<Command, { type: 'seal' }>):
   const { dataset, sealed } = command;
   const current = state.seals.get(dataset.name);
   if ((current?.wanted ?? false) === sealed && (current?.settled ?? true)) return ok([]);
-  const holders = holdersOf([dataset], state.mutations.values());
+  const holders = holdersOf({ datasets: [dataset], mode: 'standard' }, state.mutations.values());
   if (holders.length > 0)
     return err(refusal('dataset_busy', `Cannot change the seal while ${describeHolders(holders)}.`));
   return ok([sealStarted(dataset, sealed)]);

@@ -79,7 +79,8 @@ export function guardRoutes(app: FastifyInstance, keeper: Doorkeeper, denials: D
   });
 }
 
-function refusedBy(needs: readonly Need[], principal: Principal | undefined): Refusal | undefined {
+/** Why a caller may not have what needs this; undefined when it may. */
+export function refusedBy(needs: readonly Need[], principal: Principal | undefined): Refusal | undefined {
   if (principal === undefined) {
     return refusal(
       'unauthorized',

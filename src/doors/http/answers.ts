@@ -25,18 +25,14 @@ export function notFoundHandler(request: FastifyRequest, reply: FastifyReply): v
   sendProblem(reply, refusal('route_unknown', `There is no ${request.method} ${request.url.split('?')[0]} here.`));
 }
 
-function sendProblem(reply: FastifyReply, { code, message, hint }: Refusal): void {
-  const status = CODES[code].http;
-  const problem: Problem = {
-    type: `urn:hauki:${code}`,
-    title: code.replaceAll('_', ' '),
-    status,
-    detail: message,
-    code,
-    message,
-    hint,
-  };
-  void reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+function sendProblem(reply: FastifyReply, reason: Refusal): void {
+  const problem = problemOf(reason);
+  void reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+export function problemOf({ code, message, hint }: Refusal): Problem {
+  const title = code.replaceAll('_', ' ');
+  return { type: `urn:hauki:${code}`, title, status: CODES[code].http, detail: message, code, message, hint };
 }
 
 const BY_FASTIFY: Readonly<Record<string, Code>> = {

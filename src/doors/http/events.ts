@@ -1,80 +1,88 @@
+import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { LedgerRecord } from '../../ports/ledger.ts';
-import type { Controller } from '../../engine/controller.ts';
+import * as z from 'zod';
+import { EventsQuery } from '../../wire/events.ts';
 import * as contract from '../../wire/http.ts';
-import { cloudEvent } from '../../wire/view.ts';
+import { cloudEvent, missedNote } from '../../wire/view.ts';
+import { sendRefusal } from './answers.ts';
 import type { HttpOptions } from './options.ts';
+import { beginning, type Carrier, LET_GO, stream, STREAM_LIMITS, waiting } from './stream.ts';
 
-/** Records read from the ledger at a time while a stream catches up. */
-const PAGE = 500;
+/** How long a reader that was let go may still read what is on its way. */
+const LINGER_MS = 5_000;
 
 /** Everything that happens, as server-sent events: CloudEvents whose id is the ledger's sequence number. */
-export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, { controller }) => {
+export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, options) => {
+  const { controller, log, limits = STREAM_LIMITS } = options;
   app.get(
     '/v1/events',
     {
       config: { needs: ['read'] },
-      sse: { kind: 'only' },
+      // Whatever a caller says it accepts: there is nothing else to be had here.
+      sse: { kind: 'manual' },
       schema: {
-        summary:
-          'Live events (SSE, CloudEvents). Resumes after Last-Event-ID, or from the cursor `after`; begins at the end.',
-        querystring: contract.EventsQuery,
+        summary: 'Live events: server-sent events, or a WebSocket when asked to upgrade.',
+        description: DESCRIPTION,
+        headers: contract.EventsHeaders,
+        querystring: EventsQuery,
+        response: {
+          101: z.undefined().meta({ description: 'A WebSocket: one CloudEvent a text frame. It takes no messages.' }),
+          200: {
+            description: 'CloudEvents 1.0 (structured JSON), one an event; `id` is the cursor.',
+            content: { 'text/event-stream': { schema: z.string() } },
+          },
+        },
       },
     },
     async (request, reply) => {
-      const header = Number(request.headers['last-event-id']);
-      const resume =
-        Number.isSafeInteger(header) && request.headers['last-event-id'] !== undefined ? header : undefined;
-      const after = resume ?? request.query.after ?? (await controller.head())?.seq ?? 0;
+      const after = await beginning(controller, request.query, request.raw.headers);
+      if (!after.ok) return sendRefusal(reply, after.error);
       const gone = new AbortController();
       request.raw.once('close', () => gone.abort());
-      reply.sse.onClose(() => gone.abort());
+      reply.raw.once('close', () => gone.abort());
       // The caller hears at once that it listens, not only with the first event.
       reply.sse.sendHeaders();
       reply.raw.flushHeaders();
-      const { node } = controller.identity;
-      for await (const record of recordsAfter(controller, after, request.query.follow !== 'false', gone.signal)) {
-        const { seq, event } = record;
-        await reply.sse.send({ id: String(seq), event: `hauki.${event.type}`, data: cloudEvent(record, node) });
-      }
+      const carrier = serverSent(reply, controller.identity.node);
+      const asked = { after: after.value, query: request.query, signal: gone.signal };
+      const missed = await stream(controller, carrier, asked, limits);
+      if (missed !== undefined) log.info(missed, LET_GO);
+      return undefined;
     },
   );
 };
 
-/**
- * The ledger from a cursor on, then live. Always read from the ledger, the feed being only the bell that rings: so nothing is
- * missed, nothing is buffered for a slow reader, and order is the ledger's.
- */
-async function* recordsAfter(
-  controller: Controller,
-  after: number,
-  follow: boolean,
-  gone: AbortSignal,
-): AsyncGenerator<LedgerRecord> {
-  let cursor = after;
-  let ring = (): void => {};
-  let rung = false;
-  const cancel = controller.engine.feed.subscribe(() => {
-    rung = true;
-    ring();
-  });
-  const wake = (): void => ring();
-  gone.addEventListener('abort', wake);
-  try {
-    while (!gone.aborted) {
-      rung = false;
-      const page = await controller.records(cursor, PAGE);
-      for (const record of page) {
-        if (gone.aborted) return;
-        yield record;
-        cursor = record.seq;
-      }
-      if (page.length === PAGE) continue;
-      if (!follow) return;
-      if (!rung && !gone.aborted) await new Promise<void>((resolve) => (ring = resolve));
-    }
-  } finally {
-    cancel();
-    gone.removeEventListener('abort', wake);
-  }
+const DESCRIPTION = `Resumes after \`Last-Event-ID\`, or from the cursor \`after\`; begins at the end. Every record of the ledger that fits
+the filter comes once, in order. With a filter the position is said now and then, so that a reader that resumes begins there: as an
+\`id\` without an event (SSE; also the comment \`position N\`), or as \`hauki.stream.position\` (WebSocket).
+
+A reader that had caught up and falls more than 10000 records behind, or whose connection takes nothing for 30 s, is told so by the event
+\`hauki.stream.missed\` (\`{from, to, after}\`) and let go. Nothing is lost: resume with \`after\`, or begin at the end. WebSockets close with 1000
+(everything was sent), 1001 (the controller stops), 1008 (the reader sent something), 1009 (more than 1 KiB) or 1013 (missed).`;
+
+function serverSent(reply: FastifyReply, node: string): Carrier {
+  const { raw } = reply;
+  return {
+    send: (heard) => {
+      // An id without data moves a browser's cursor and is no event to it. Other readers do not get to see it: for them, the comment.
+      if (heard.kind === 'position') return raw.write(`: position ${heard.seq}\nid: ${heard.seq}\n\n`);
+      const { seq, event } = heard.record;
+      const data = JSON.stringify(cloudEvent(heard.record, node));
+      return raw.write(`id: ${seq}\nevent: hauki.${event.type}\ndata: ${data}\n\n`);
+    },
+    drained: (msMax) =>
+      waiting((drained, gone) => {
+        if (raw.destroyed || raw.writableEnded) gone();
+        raw.once('drain', drained);
+        raw.once('close', gone);
+        return () => void raw.off('drain', drained).off('close', gone);
+      }, msMax),
+    done: () => reply.sse.close(),
+    leave: (missed) => {
+      // Without an id: the reader's cursor stays where it is.
+      raw.write(`event: hauki.stream.missed\ndata: ${JSON.stringify(missedNote(missed, node))}\n\n`);
+      reply.sse.close();
+      setTimeout(() => raw.destroy(), LINGER_MS).unref();
+    },
+  };
 }

@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import * as z from 'zod';
 import { canonicalJson } from '../../base/canonical.ts';
 import { parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { isFinal, type Mutation } from '../../core/mutation/mutation.ts';
-import { type Ask, type Controller, reasonOf } from '../../engine/controller.ts';
+import type { Ask } from '../../engine/ask.ts';
+import { type Controller, reasonOf } from '../../engine/controller.ts';
 import * as contract from '../../wire/http.ts';
 import { clearedView, deniedView, mutationView, recordView } from '../../wire/view.ts';
 import { askingNode, hasScope } from './access.ts';
@@ -30,9 +32,20 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
       config: { needs: ['guard'] },
       schema: {
         summary: 'Ask for clearance; answers when it is decided.',
-        description: 'With an Idempotency-Key header the same request can be sent again after a lost answer.',
+        description: `With an Idempotency-Key header the same request can be sent again after a lost answer. With \`attach\` the answer is a stream
+of JSON lines, whatever the decision: first the clearance or the refusal, later \`{"status":"revoked",…}\` should it be taken back.`,
+        headers: contract.IdempotencyHeaders,
         body: contract.MutationAsk,
-        response: { 200: contract.Cleared, ...refusals },
+        response: {
+          200: {
+            description: 'Cleared; with `attach`, the decision and what comes after it.',
+            content: {
+              'application/json': { schema: contract.Cleared },
+              'application/x-ndjson': { schema: z.string() },
+            },
+          },
+          ...refusals,
+        },
       },
     },
     async (request, reply) => {
@@ -56,7 +69,13 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
         summary: 'Hang an attached clearance on this connection, after the one before was lost.',
         params: contract.MutationParams,
         body: contract.FenceBody,
-        response: refusals,
+        response: {
+          200: {
+            description: 'JSON lines: the clearance, and what comes after it.',
+            content: { 'application/x-ndjson': { schema: z.string() } },
+          },
+          ...refusals,
+        },
       },
     },
     async (request, reply) => {
@@ -246,6 +265,9 @@ function askOf(body: contract.MutationAsk, node: string | undefined, key: string
     datasets,
     attached: body.attach ?? false,
     recursive: body.recursive ?? false,
+    hold: body.hold ?? false,
+    ...(body.allowMissing === undefined ? {} : { allowMissing: body.allowMissing }),
+    ...(body.flush === undefined ? {} : { flushMs: ms(body.flush) }),
     ...(node === undefined ? {} : { node }),
     ...(mode === undefined ? {} : { mode }),
     ...(onExpiry === undefined ? {} : { onExpiry }),

@@ -4,29 +4,35 @@ import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import { fastifySSE } from '@fastify/sse';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
-import type { Refusal } from '../../base/refusal.ts';
-import type { Result } from '../../base/result.ts';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { guardRoutes } from './access.ts';
 import { errorHandler, notFoundHandler } from './answers.ts';
+import { barrierRoutes } from './barriers.ts';
 import { Denials } from './denials.ts';
+import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
 import { mutationRoutes } from './mutations.ts';
 import { nodeRoutes } from './nodes.ts';
+import { openApi } from './openapi.ts';
 import type { HttpOptions } from './options.ts';
-import { type Door, Doorkeeper, type Principal } from './principal.ts';
+import { type Door, Doorkeeper } from './principal.ts';
 import { stateRoutes } from './state.ts';
+import { Upgrades } from './upgrades.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** Largest body taken, bytes. */
 const BODY_BYTES_MAX = 256 * 1024;
 
+export interface Route {
+  readonly method: string;
+  /** With parameters as `:id`. */
+  readonly url: string;
+}
+
 export interface HttpDoor {
   readonly app: FastifyInstance;
+  /** Everything that is answered. */
+  readonly routes: readonly Route[];
   /** A server for callers who were let in by file permission. */
   readonly local: Server;
   /** A server whose callers must show a token. */
@@ -34,8 +40,8 @@ export interface HttpDoor {
   /** What a server for nodes does with its requests; and lets such a server in, made elsewhere and with TLS. */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
   readonly admit: (server: SecureServer) => void;
-  /** Who asks, also for what is no request to a route: an upgrade. See Doorkeeper. */
-  readonly principalOf: (request: IncomingMessage) => Result<Principal | undefined, Refusal>;
+  /** Where others answer requests to upgrade, on both. */
+  readonly upgrades: Upgrades;
   /** True while a caller is connected. */
   readonly busy: () => boolean;
   readonly close: () => Promise<void>;
@@ -63,27 +69,24 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   const { engine } = options.controller;
   const denials = new Denials((denial) => engine.tell({ type: 'report_denial', ...denial }));
   guardRoutes(app, keeper, denials, options.controller);
+  const upgrades = new Upgrades(keeper, denials);
+  upgrades.add(eventSocket(options));
 
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'hauki controller',
-        version: options.controller.identity.version,
-        description: 'Clearance, outcome and history of changes to guarded state.',
-      },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
-  });
+  const routes: Route[] = [];
+  app.addHook(
+    'onRoute',
+    ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))),
+  );
+  await app.register(swagger, openApi(options.controller.identity.version));
   await app.register(fastifySSE, { heartbeatInterval: 15_000 });
   let closing = false;
   await app.register(mutationRoutes, { ...options, closing: () => closing });
   await app.register(stateRoutes, options);
   await app.register(eventRoutes, options);
+  await app.register(barrierRoutes, options);
   await app.register(nodeRoutes, options);
+  const { webhooks } = options;
+  if (webhooks !== undefined) await app.register(webhookRoutes, { webhooks });
   await app.ready();
 
   const handle: HttpDoor['handle'] = (request, response) => app.routing(request, response);
@@ -91,6 +94,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   let connections = 0;
   const admit = (server: Server | SecureServer, door: Door): void => {
     servers.push(server);
+    upgrades.listen(server);
     server.on(door === 'mesh' ? 'secureConnection' : 'connection', (socket: Socket) => {
       keeper.enter(socket, door);
       connections += 1;
@@ -102,11 +106,12 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   admit(remote, 'loopback');
   return {
     app,
+    routes,
     local,
     remote,
     handle,
     admit: (server) => admit(server, 'mesh'),
-    principalOf: (request) => keeper.principalOf(request),
+    upgrades,
     busy: () => connections > 0,
     close: async () => {
       closing = true;
@@ -116,6 +121,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
         server.close();
         server.closeAllConnections();
       }
+      await upgrades.close();
       await app.close();
     },
   };

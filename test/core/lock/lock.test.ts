@@ -173,11 +173,11 @@ describe('questions about locks', () => {
   test('holders for people', () => {
     const story = new Story().ask(['/a'], {}, 'm1').ask(['/b'], {}, 'm2');
     const open = [...story.state.mutations.values()];
-    expect(describeHolders(holdersOf([{ name: '/' }], open))).toBe(
+    expect(describeHolders(holdersOf({ datasets: [{ name: '/' }], mode: 'standard' }, open))).toBe(
       '/a, held by mutation m1 of hauki-crm (snapshotting) and 1 more',
     );
     expect(describeHolders([])).toBe('nothing');
-    expect(holdersOf([{ name: '/a' }], open, 'm1')).toEqual([]);
+    expect(holdersOf({ datasets: [{ name: '/a' }], mode: 'standard' }, open, 'm1')).toEqual([]);
   });
 
   test('a failed snapshot gives the locks to the next, once its rest is removed', () => {

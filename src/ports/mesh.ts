@@ -1,0 +1,64 @@
+import type { Refusal } from '../base/refusal.ts';
+import type { Result } from '../base/result.ts';
+import type { Wanted } from '../core/barrier/barrier.ts';
+import type { Epoch, Order, Pulse } from '../core/barrier/message.ts';
+import type { FlushedNode } from '../core/event.ts';
+import type { MutationId } from '../core/mutation/mutation.ts';
+
+/** What a node says of itself every two seconds, and at once when its part in a barrier changes. */
+export interface Heartbeat {
+  /** Grows by one with each heartbeat of one run of the node's process, whatever carries it. */
+  readonly seq: number;
+  readonly pulse: Pulse;
+  /** The node's hauki version. */
+  readonly version: string;
+  /** The node's wall clock, ms since the epoch: for people. Nothing is decided by it. */
+  readonly at: number;
+  /** Ms since the node's process began. */
+  readonly uptimeMs: number;
+  /** The task that runs, if one does. */
+  readonly task?: string;
+  /** Load average over a minute. */
+  readonly load: number;
+  /** Of the node's process, resident. */
+  readonly memoryBytes: number;
+  /** Clearances the node holds and wants to keep: a heartbeat renews them. */
+  readonly leases: readonly { readonly mutation: MutationId; readonly fence: number }[];
+}
+
+/** Something that takes orders to nodes, at once and without waiting; what cannot be sent is lost, and is sent again by whoever cares. */
+export interface Carrier {
+  /** For people: `link`, `irc`. */
+  readonly name: string;
+  /** Whether a node can be reached this way at the moment, as far as anybody knows. */
+  reaches(node: string): boolean;
+  /** To those of the nodes that it reaches. */
+  send(nodes: readonly string[], order: Order): void;
+}
+
+/** A distributed memory barrier over the mesh's nodes. */
+export interface Barrier {
+  /**
+   * HALT AND FLUSH. Done when every node has said that it has flushed and is halted, and they stay so for as long as `keep` names the
+   * epoch. Refused, with the nodes and why: `node_lost` before anybody is halted, `flush_failed` after.
+   */
+  halt(round: BarrierRound): Promise<Result<readonly FlushedNode[], Refusal>>;
+
+  /**
+   * The snapshot is taken: done when every node has said that it never ran between its flush and now. Refused as `barrier_broken`.
+   *
+   * @param hold the nodes stay halted; otherwise they go on
+   */
+  verify(epoch: Epoch, hold: boolean): Promise<Result<void, Refusal>>;
+
+  /** The barriers there are. Whoever is halted for any other is told to go on. */
+  keep(barriers: readonly Wanted[]): void;
+}
+
+export interface BarrierRound {
+  readonly epoch: Epoch;
+  readonly nodes: readonly string[];
+  readonly intent: string;
+  /** How long the nodes have for their flush, ms. */
+  readonly flushMsMax: number;
+}

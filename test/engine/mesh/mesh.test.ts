@@ -1,0 +1,196 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { Mesh } from '../../../src/engine/mesh/mesh.ts';
+import { VirtualClock } from '../place.ts';
+import { carrierTo, FakeNode } from './nodes.ts';
+
+const HALT_MS = 9_000;
+const EPOCH = 7;
+const round = { epoch: EPOCH, nodes: ['crm', 'web'], intent: 'bump the schema', flushMsMax: 30_000 };
+
+let clock: VirtualClock;
+let mesh: Mesh;
+let crm: FakeNode;
+let web: FakeNode;
+let nodes: Map<string, FakeNode>;
+
+function meshOver(): Mesh {
+  const one = new Mesh({ clock, haltMs: HALT_MS, answerMs: 3_000 });
+  one.addCarrier(carrierTo(nodes, clock));
+  return one;
+}
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  nodes = new Map();
+  mesh = meshOver();
+  crm = new FakeNode('crm', clock, () => mesh);
+  web = new FakeNode('web', clock, () => mesh);
+  nodes.set('crm', crm).set('web', web);
+  await clock.pass(10);
+});
+
+/** Lets time go by until the promise has settled. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | 'open'> {
+  let value: T | 'open' = 'open';
+  void promise.then((settled) => (value = settled));
+  await clock.pass(ms);
+  return value;
+}
+
+describe('a barrier over the mesh', () => {
+  it('halts, waits for the flush, and lets the nodes go on when they have held', async () => {
+    web.flushMs = 500;
+    const halting = mesh.halt(round);
+    expect(await within(100, halting)).toBe('open');
+    expect(mesh.barriers()).toMatchObject([{ phase: 'flushing', answered: [{ node: 'crm' }], awaited: ['web'] }]);
+    expect(await within(1_000, halting)).toMatchObject({
+      ok: true,
+      value: [{ node: 'crm' }, { node: 'web', tookMs: 502 }],
+    });
+    expect([crm.state, web.state]).toEqual(['halted', 'halted']);
+    expect(mesh.barriers()).toMatchObject([{ phase: 'frozen', broken: [] }]);
+
+    expect(await within(100, mesh.verify(EPOCH, false))).toEqual({ ok: true, value: undefined });
+    expect([crm.state, web.state]).toEqual(['running', 'running']);
+    mesh.keep([]);
+    expect(mesh.barriers()).toEqual([]);
+  });
+
+  it('keeps nodes halted for longer than their deadline while the snapshot takes its time', async () => {
+    await within(100, mesh.halt(round));
+    await clock.pass(HALT_MS * 5);
+    expect([crm.state, web.state]).toEqual(['halted', 'halted']);
+    expect(await within(100, mesh.verify(EPOCH, false))).toMatchObject({ ok: true });
+  });
+
+  it('with hold, proves that all are still halted, and they stay so until nobody wants the barrier', async () => {
+    await within(100, mesh.halt(round));
+    expect(await within(100, mesh.verify(EPOCH, true))).toMatchObject({ ok: true });
+    mesh.keep([{ epoch: EPOCH, nodes: round.nodes, revive: true }]);
+    await clock.pass(HALT_MS * 3);
+    expect([crm.state, web.state]).toEqual(['halted', 'halted']);
+    mesh.keep([]);
+    await clock.pass(10);
+    expect([crm.state, web.state]).toEqual(['running', 'running']);
+  });
+
+  it('halts nobody when one is not heard of, and names it', async () => {
+    web.mute = true;
+    await clock.pass(20_000);
+    expect(await within(10, mesh.halt(round))).toMatchObject({
+      ok: false,
+      error: { code: 'node_lost', evidence: { nodes: ['web'] } },
+    });
+    expect(crm.orders).toEqual([]);
+    expect(mesh.presence('web')).toMatchObject({ liveness: 'lost' });
+    expect(mesh.presence('crm')).toMatchObject({ liveness: 'live' });
+  });
+
+  it.each<[string, (node: FakeNode) => void, string]>([
+    ['whose hook fails', (node) => (node.flushFails = 'pg_dump ended with 1'), 'pg_dump ended with 1'],
+    ['whose flush hangs', (node) => (node.flushMs = 1e9), 'it has not flushed in time'],
+    ['that dies', (node) => (node.dead = true), 'it has not flushed in time'],
+  ])('is off with a node %s, and the others go on', async (_, spoil, why) => {
+    spoil(web);
+    const halted = await within(31_000, mesh.halt(round));
+    expect(halted).toMatchObject({
+      ok: false,
+      error: { code: 'flush_failed', evidence: { nodes: [{ node: 'web', why }] } },
+    });
+    mesh.keep([]);
+    await clock.pass(10);
+    expect(crm.state).toBe('running');
+  });
+
+  it('says HALT again to a node that lost it, and RESUME too', async () => {
+    web.deaf = true;
+    const halting = mesh.halt(round);
+    await clock.pass(10);
+    web.deaf = false;
+    expect(await within(5_000, halting)).toMatchObject({ ok: true });
+    web.deaf = true;
+    const verifying = mesh.verify(EPOCH, false);
+    await clock.pass(10);
+    web.deaf = false;
+    expect(await within(2_900, verifying)).toMatchObject({ ok: true });
+  });
+
+  it.each<[string, () => Promise<void>]>([
+    [
+      'was restarted',
+      async () => {
+        web.restart();
+        await clock.pass(10);
+      },
+    ],
+    [
+      'was cut off until its deadline passed',
+      async () => {
+        web.deaf = true;
+        await clock.pass(HALT_MS + 1);
+        web.deaf = false;
+      },
+    ],
+    [
+      'is silent',
+      async () => {
+        web.mute = true;
+        await clock.pass(10);
+      },
+    ],
+  ])('proves nothing when a node %s between its flush and RESUME', async (_, spoil) => {
+    await within(100, mesh.halt(round));
+    await spoil();
+    expect(await within(3_100, mesh.verify(EPOCH, false))).toMatchObject({
+      ok: false,
+      error: { code: 'barrier_broken', evidence: { nodes: [{ node: 'web' }] } },
+    });
+  });
+
+  it('a dead controller is not waited for, and the one after it lets go on whom it finds halted', async () => {
+    await within(100, mesh.halt(round));
+    web.deaf = true;
+    // The carriers of the old one carry nothing any more.
+    mesh = meshOver();
+    mesh.keep([]);
+    await clock.pass(2_100);
+    expect([crm.state, web.state]).toEqual(['running', 'halted']);
+    web.deaf = false;
+    await clock.pass(HALT_MS);
+    expect(web.state).toBe('running');
+  });
+
+  it('takes up a hold again that was verified before the controller was started', async () => {
+    await within(100, mesh.halt(round));
+    await within(100, mesh.verify(EPOCH, true));
+    mesh = meshOver();
+    await clock.pass(2_000);
+    mesh.keep([{ epoch: EPOCH, nodes: round.nodes, revive: true }]);
+    await clock.pass(HALT_MS * 3);
+    expect([crm.state, web.state]).toEqual(['halted', 'halted']);
+  });
+
+  it('called off while it waits, it answers whoever waits, and lets the nodes go on', async () => {
+    web.flushMs = 1e9;
+    const halting = mesh.halt(round);
+    await clock.pass(100);
+    mesh.keep([]);
+    expect(await within(10, halting)).toMatchObject({
+      ok: false,
+      error: { evidence: { nodes: [{ node: 'web', why: 'the barrier was called off' }] } },
+    });
+    expect([crm.state, web.state]).toEqual(['running', 'running']);
+  });
+
+  it('cannot verify a barrier that another controller held', async () => {
+    expect(await within(1, mesh.verify(99, false))).toMatchObject({ ok: false, error: { code: 'barrier_broken' } });
+  });
+
+  it('does not listen to a heartbeat that was overtaken', async () => {
+    const late = { ...mesh.presence('crm')?.heartbeat } as never;
+    await within(100, mesh.halt(round));
+    mesh.heard('crm', late, 'other');
+    expect(mesh.barriers()).toMatchObject([{ broken: [] }]);
+  });
+});
