@@ -9,6 +9,7 @@ import { runHere } from '../node/halting/process.ts';
 import { type ControllerAddress, dialInTurn } from '../node/link/dial.ts';
 import { MeshNode } from '../node/node.ts';
 import type { Log } from '../ports/log.ts';
+import { renewInTime } from '../trust/renewal.ts';
 import { routeToUrl } from '../trust/route.ts';
 import { systemClock } from './clock.ts';
 import { bindable, homeFrom } from './home.ts';
@@ -38,6 +39,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   const configs = identities.map((identity) => ({ ...identity, config: readNodeConfig(identity.home.config) }));
   mkdirSync(home.root, { recursive: true, mode: 0o700 });
   const nodes: MeshNode[] = [];
+  const renewals: (() => void)[] = [];
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);
   try {
     for (const { home: own, name: fallback, config } of configs) {
@@ -65,8 +67,10 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
           log: naming(log, name),
         }),
       );
+      renewals.push(renewing(own, naming(log, name)));
     }
   } catch (error) {
+    for (const stop of renewals) stop();
     await stopAll(nodes);
     await closeDoor();
     throw error;
@@ -74,11 +78,19 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   return {
     nodes,
     stop: async () => {
+      for (const stop of renewals) stop();
       await stopAll(nodes);
       await closeDoor();
       rmSync(home.socket, { force: true });
     },
   };
+}
+
+/** The certificate of a node that has joined; what makes requests for one is big, and loaded when it is due. */
+function renewing({ root }: NodeHome, log: Log): () => void {
+  const rotate = async (home: string): Promise<unknown> =>
+    (await import('../trust/joining.ts')).rotateCertificate(home);
+  return renewInTime(root, { clock: systemClock, log, random: Math.random, rotate });
 }
 
 async function stopAll(nodes: readonly MeshNode[]): Promise<void> {

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { NodeProcessStatus } from '../../src/node/door.ts';
 import { until } from '../until.ts';
 import { isLive, meshAt, nodeAt } from './mesh.ts';
+import { openMesh } from './mesh-place.ts';
 import { place } from './place.ts';
 
 /* The node process by itself, and with its controller there, gone and back. */
@@ -47,10 +48,11 @@ describe('a node process', () => {
     expect(crm.running.stderr().match(/linked to the controller/g)).toHaveLength(2);
   });
 
-  test('links again to a controller that was killed, for as long as that takes', async () => {
+  test('links again to a controller that was killed, for as long as that takes, and no more when it is revoked', async () => {
     const own = place();
-    const controller = await own.controller();
-    const crm = nodeAt(own, 'crm');
+    const { address, controller, joined } = await openMesh(own, 16_701 + (process.pid % 900));
+    await joined('crm');
+    const crm = nodeAt(own, 'crm', { controllers: [address] });
     const isLinked = async (): Promise<boolean> => {
       const { code, stdout } = await crm.hauki(['node', 'status', '--json']);
       return code === 0 && (JSON.parse(stdout) as NodeProcessStatus).nodes[0]?.linked === true;
@@ -58,8 +60,10 @@ describe('a node process', () => {
     await until(isLinked, 'it is linked');
     controller.child.kill('SIGKILL');
     await until(async () => !(await isLinked()), 'it knows');
-    await own.controller();
+    await own.controller(['controller', '--port', '0', '--json', '--listen', address]);
     await until(isLinked, 'it is linked again');
+    expect((await own.run(['node', 'revoke', 'crm'])).code).toBe(0);
+    await until(async () => !(await isLinked()), 'a revoked node is cut off');
     expect(crm.running.child.exitCode).toBeNull();
   });
 
@@ -138,12 +142,14 @@ describe('a node process', () => {
       ['node: "a/b"', /node: .*"a\/b"/],
       ['controllers: [somewhere]', /controllers\.0: is no controller/],
       ['halt: [', /node\.yaml cannot be used/],
-      ['controllers: ["db:7718"]', /has no certificate/],
     ] as const) {
       writeFileSync(join(home, 'node.yaml'), text);
       const { code, stderr } = await own.run(['node', 'run'], { env: { HAUKI_NODE_HOME: home } });
       expect(stderr).toMatch(message);
       expect(code).toBe(64);
     }
+    writeFileSync(join(home, 'node.yaml'), 'controllers: ["db:7718"]');
+    const { code, stderr } = await own.run(['node', 'run'], { env: { HAUKI_NODE_HOME: home } });
+    expect([code, stderr]).toEqual([75, expect.stringMatching(/node\.pem cannot be read.*\(mesh_missing\)/)]);
   });
 });

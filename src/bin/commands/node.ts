@@ -196,7 +196,7 @@ function notJoined(home: string): RefusedError {
   return new RefusedError(
     refusal(
       'mesh_missing',
-      `This machine has joined no mesh: there is no ${join(home, 'node.yaml')}.`,
+      `This machine has joined no mesh: there is no ${join(home, 'node.pem')}.`,
       'Run "hauki node invite NAME" on the controller, then "hauki node join TOKEN" here.',
     ),
   );
