@@ -48,6 +48,17 @@ function withPort<T extends { readonly port?: number | undefined; readonly tls: 
   return { ...config, port: config.port ?? (config.tls === false ? PORT.clear : PORT.tls) };
 }
 
+/**
+ * A line has 512 bytes, of which hauki fills 400; the rest names who says it where. With a host's name of 60 characters in it, nick and
+ * channel have so many together.
+ */
+const NAMES_MAX = 32;
+const ROOM = { message: `nick and channel may have ${NAMES_MAX} characters together: a line needs the rest` };
+
+function hasRoom(nickname: string, ...channels: (string | undefined)[]): boolean {
+  return channels.every((name) => nickname.length + (name?.length ?? 0) <= NAMES_MAX);
+}
+
 /** @param duration reads `30s` as milliseconds */
 export function ircSchema(duration: Duration) {
   return z
@@ -62,6 +73,7 @@ export function ircSchema(duration: Duration) {
       signers: file.optional(),
       heads: duration.prefault('5m'),
     })
+    .refine((config) => hasRoom(config.nick, config.channel, config.controlChannel), { ...ROOM, path: ['channel'] })
     .refine(({ controlChannel, channel: news }) => controlChannel?.toLowerCase() !== news.toLowerCase(), {
       path: ['controlChannel'],
       message: 'the signed lines of barriers need a channel of their own',
@@ -73,6 +85,7 @@ export function ircSchema(duration: Duration) {
 export function ircLinkSchema(duration: Duration) {
   return z
     .strictObject({ ...serverShape(duration), nick, controlChannel: channel, controlChannelKeyFile: file.optional() })
+    .refine((config) => hasRoom(config.nick, config.controlChannel), { ...ROOM, path: ['controlChannel'] })
     .transform(withPort);
 }
 

@@ -48,7 +48,6 @@ export interface ConnectionOptions {
   readonly onJoined: (channel: string) => void;
 }
 
-const REGISTER_MS_MAX = 30_000;
 const QUIT_MS_MAX = 500;
 const NICKS_TRIED_MAX = 8;
 
@@ -84,7 +83,8 @@ export class Connection {
     this.#client = client;
     this.#objection = undefined;
     this.#listen(client);
-    this.#later(REGISTER_MS_MAX, () => this.#drop('it did not let us in'));
+    const { quietMs, answerMs } = server.patience;
+    this.#later(quietMs + answerMs, () => this.#drop('it did not let us in'));
     client.connect({
       host: server.host,
       port: server.port,
