@@ -15,7 +15,7 @@ const file = z.string().min(1);
 type Duration = z.ZodType<number, string>;
 
 /** How to reach a server, and how to behave there. */
-function serverShape(duration: Duration) {
+function serverShape(duration: Duration, pace: { readonly burst: number; readonly perSecond: number }) {
   return {
     server: z.string().regex(/^[A-Za-z0-9.:_-]{1,253}$/, 'a host name or an address; the port stands in "port"'),
     port: z.int().min(1).max(65_535).optional(),
@@ -24,11 +24,10 @@ function serverShape(duration: Duration) {
       .default(true),
     passwordFile: file.optional(),
     sasl: z.strictObject({ account, passwordFile: file }).optional(),
-    // Slow enough for the networks that throttle most.
     flood: z
       .strictObject({
-        burst: z.int().min(1).max(1_000).default(6),
-        perSecond: z.number().min(0.05).max(1_000).default(0.7),
+        burst: z.int().min(1).max(1_000).default(pace.burst),
+        perSecond: z.number().min(0.05).max(1_000).default(pace.perSecond),
       })
       .prefault({}),
     patience: z
@@ -63,7 +62,8 @@ function hasRoom(nickname: string, ...channels: (string | undefined)[]): boolean
 export function ircSchema(duration: Duration) {
   return z
     .strictObject({
-      ...serverShape(duration),
+      // Slow enough for the networks that throttle most.
+      ...serverShape(duration, { burst: 6, perSecond: 0.7 }),
       nick: nick.default('hauki'),
       channel,
       channelKeyFile: file.optional(),
@@ -81,10 +81,15 @@ export function ircSchema(duration: Duration) {
     .transform(withPort);
 }
 
-/** A node only listens for orders, and says how it stands. @param duration reads `30s` as milliseconds */
+/** A node only listens for orders, and says how it stands: two lines every two seconds. @param duration reads `30s` as milliseconds */
 export function ircLinkSchema(duration: Duration) {
   return z
-    .strictObject({ ...serverShape(duration), nick, controlChannel: channel, controlChannelKeyFile: file.optional() })
+    .strictObject({
+      ...serverShape(duration, { burst: 10, perSecond: 3 }),
+      nick,
+      controlChannel: channel,
+      controlChannelKeyFile: file.optional(),
+    })
     .refine((config) => hasRoom(config.nick, config.controlChannel), { ...ROOM, path: ['controlChannel'] })
     .transform(withPort);
 }

@@ -6,8 +6,9 @@ import { expect, onTestFinished, test } from 'vitest';
 import { systemClock as clock } from '../../src/bin/clock.ts';
 import { parseDuration } from '../../src/base/duration.ts';
 import { ircLinkSchema } from '../../src/bin/irc-config.ts';
-import { openIrcLink } from '../../src/bin/irc-link.ts';
+import { dialIrc } from '../../src/bin/irc-link.ts';
 import { atBoot, deadlineOf, type HaltingInput, haltingStep, pulseOf } from '../../src/core/barrier/halting.ts';
+import { readToNode, writeMessage } from '../../src/wire/link.ts';
 import type { NodeDescription } from '../../src/trust/node-home.ts';
 import * as z from 'zod';
 import { needs } from '../needs.ts';
@@ -37,7 +38,7 @@ function run(home: string, port: number): IrcOnly {
   const speak = (): void => {
     seq += 1;
     const about = { version: '0.1.0', at: clock.now(), uptimeMs: clock.mono(), load: 0, memoryBytes: 0, leases: [] };
-    link.send({ type: 'heartbeat', seq, pulse: pulseOf(halting), ...about });
+    link.send(writeMessage({ type: 'heartbeat', seq, pulse: pulseOf(halting), ...about }));
   };
   const take = (input: HaltingInput): void => {
     const { next, deeds } = haltingStep(halting, input, clock.mono());
@@ -50,7 +51,7 @@ function run(home: string, port: number): IrcOnly {
     if (due !== undefined) setTimeout(() => take({ type: 'tick' }), due - clock.mono() + 1);
     speak();
   };
-  const link = openIrcLink({
+  const dial = dialIrc({
     config: ircLinkSchema(duration).parse({
       server: '127.0.0.1',
       port,
@@ -62,15 +63,21 @@ function run(home: string, port: number): IrcOnly {
     }),
     home,
     node,
-    onMessage: (message) => {
-      if (message.type !== 'command') take({ type: 'order', order: message });
-    },
     log,
+  });
+  const link = dial({
+    opened: () => undefined,
+    said: (text) => {
+      const message = readToNode(text);
+      if (message.ok && message.value.type !== 'command') take({ type: 'order', order: message.value });
+    },
+    ponged: () => undefined,
+    closed: (why) => states.push(why),
   });
   const beat = setInterval(speak, 500);
   const stop = async (): Promise<void> => {
     clearInterval(beat);
-    await link.close();
+    link.close();
   };
   onTestFinished(stop);
   return { states, stop };

@@ -46,6 +46,8 @@ export interface ConnectionOptions {
   readonly onSaid: (said: MessageEvent & { readonly loggedIn: string | undefined }) => void;
   /** It is in a channel, so that news can be told. */
   readonly onJoined: (channel: string) => void;
+  /** It is gone, or was not let in; it tries again by itself. */
+  readonly onLost?: (why: string) => void;
 }
 
 const QUIT_MS_MAX = 500;
@@ -269,7 +271,9 @@ export class Connection {
     this.members.clear();
     for (const answer of this.#pings.values()) answer(false);
     this.#pings = new Map();
-    if (!this.#stopped) this.#absence.begin(why, () => this.start());
+    if (this.#stopped) return;
+    this.#absence.begin(why, () => this.start());
+    this.#options.onLost?.(why);
   }
 
   #later(ms: number, run: () => void): () => void {
