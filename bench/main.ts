@@ -1,8 +1,10 @@
 import { throughputBench, btrfsBench } from './api.ts';
 import { directoryBench } from './directory.ts';
+import { eventsBench } from './events.ts';
 import { guardBench } from './guard.ts';
 import { ircBench } from './irc.ts';
 import { ledgerBench } from './ledger.ts';
+import { barrierCurveBench, benchNodes, meshBench } from './mesh.ts';
 import type { Row } from './row.ts';
 import { benchServer } from './server.ts';
 import { zfsClearBench, zfsListBench, zfsRollbackBench } from './zfs.ts';
@@ -17,7 +19,10 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   guard: guardBench,
   directory: directoryBench,
   ledger: ledgerBench,
+  mesh: meshBench,
+  'barrier-curve': barrierCurveBench,
   irc: ircBench,
+  events: eventsBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,
@@ -27,6 +32,8 @@ const args = process.argv.slice(2);
 const [first, home, socket, kind] = args;
 if (first === 'server' && home !== undefined && socket !== undefined && kind !== undefined) {
   await benchServer(home, socket, kind);
+} else if (first === 'nodes' && home !== undefined) {
+  await benchNodes(home, Number(socket), Number(kind));
 } else {
   const json = args.includes('--json');
   const names = args.filter((arg) => !arg.startsWith('--'));

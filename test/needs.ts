@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -15,6 +25,8 @@ const PROBES = {
   zfs: probeZfs,
   xattr: () => program('setfattr', 'attr') ?? program('getfattr', 'attr'),
   acl: () => program('setfacl', 'acl') ?? program('getfacl', 'acl'),
+  cgroup: probeCgroup,
+  gocryptfs: () => program('gocryptfs', 'gocryptfs') ?? program('fusermount3', 'fuse3') ?? fuseDevice(),
   curl: () => program('curl', 'curl'),
   git: () => program('git', 'git'),
   'ssh-keygen': () => program('ssh-keygen', 'openssh-client'),
@@ -25,6 +37,11 @@ const PROBES = {
   openssl: () => program('openssl', 'openssl'),
   script: () => program('script', 'bsdutils'),
   setpriv: () => program('setpriv', 'util-linux'),
+  netns: probeNetns,
+  busybox: () => program('busybox', 'busybox'),
+  fish: () => program('fish', 'fish'),
+  tcsh: () => program('tcsh', 'tcsh'),
+  sshd: () => program('sshd', 'openssh-server'),
 } satisfies Record<string, () => string | undefined>;
 
 export type Component = keyof typeof PROBES;
@@ -77,6 +94,43 @@ function program(name: string, debianPackage: string): string | undefined {
 
 function probeZfs(): string | undefined {
   return PROBES.root() ?? program('zpool', 'zfsutils-linux') ?? attempt('zpool', 'list');
+}
+
+/** Where control groups can be made and frozen, if anywhere. */
+export const CGROUPS = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find((folder) =>
+  existsSync(join(folder, 'cgroup.procs')),
+);
+
+function probeCgroup(): string | undefined {
+  const missing = PROBES.root();
+  if (missing !== undefined) return missing;
+  if (CGROUPS === undefined) return 'no unified control groups are mounted';
+  const group = join(CGROUPS, `hauki-needs-${process.pid}`);
+  try {
+    mkdirSync(group);
+    writeFileSync(join(group, 'cgroup.freeze'), '0');
+    return undefined;
+  } catch (error) {
+    return `no control group can be made and frozen: ${error instanceof Error ? error.message : String(error)}`;
+  } finally {
+    if (existsSync(group)) rmdirSync(group);
+  }
+}
+
+function fuseDevice(): string | undefined {
+  return existsSync('/dev/fuse') ? undefined : '/dev/fuse is not there';
+}
+
+/** Namespaces with a wire between them: containers often may not make them. */
+function probeNetns(): string | undefined {
+  const missing = PROBES.root() ?? program('ip', 'iproute2');
+  if (missing !== undefined) return missing;
+  const name = `hauki-needs-${process.pid}`;
+  const made = attempt('ip', 'netns', 'add', name);
+  if (made !== undefined) return made;
+  const wired = attempt('ip', '-n', name, 'link', 'add', 'hauki-a', 'type', 'veth', 'peer', 'name', 'hauki-b');
+  spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+  return wired;
 }
 
 /** The whole way: make a file system, mount it over a loop device, unmount it. Containers often lack one of the three. */

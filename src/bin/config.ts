@@ -1,14 +1,9 @@
-import { readFileSync } from 'node:fs';
-
-import { parseDocument } from 'yaml';
 import * as z from 'zod';
-
-import { parseDuration } from '../base/duration.ts';
-import { refusal, RefusedError } from '../base/refusal.ts';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
 import { STREAM_LIMITS, type StreamLimits } from '../doors/http/stream.ts';
 import { type IrcConfig, ircSchema } from './irc-config.ts';
 import { PATIENCE, type Patience } from '../webhooks/courier.ts';
+import { duration, readSettings } from './settings-file.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
 export interface Config {
@@ -40,12 +35,6 @@ const MIB = 1024 * 1024;
 const ALLOWED = /^[A-Za-z0-9.:_-]+(\/\d{1,3})?$/;
 const DEFAULT_RESERVE = { share: 0.05, bytesMax: 256 * MIB };
 
-const duration = z.string().transform((text, context) => {
-  const parsed = parseDuration(text);
-  if (parsed.ok) return parsed.value;
-  context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 30s, 10m or 90d` });
-  return z.NEVER;
-});
 const keep = z.strictObject({ count: z.int().min(1).optional(), age: duration.optional() });
 const schema = z.strictObject({
   retention: z.strictObject({ committed: keep.optional(), failed: keep.optional() }).optional(),
@@ -94,17 +83,7 @@ const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] 
  * @throws RefusedError `usage`, naming the place
  */
 export function readConfig(path: string): Config {
-  const text = textOf(path);
-  if (text === undefined) return configOf({});
-  const document = parseDocument(text);
-  const [broken] = document.errors;
-  if (broken !== undefined) throw wrong(path, broken.message.split('\n')[0] ?? 'it is no YAML');
-  const parsed = schema.safeParse(document.toJS() ?? {});
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
-    throw wrong(path, faults.join('; '));
-  }
-  return configOf(parsed.data);
+  return configOf(readSettings(path, schema) ?? {});
 }
 
 function configOf({
@@ -159,19 +138,4 @@ function configOf({
       allow: webhooks?.allow ?? [],
     },
   };
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw wrong(path, (error as Error).message);
-  }
-}
-
-function wrong(path: string, what: string): RefusedError {
-  return new RefusedError(
-    refusal('usage', `${path} cannot be used: ${what}.`, 'Mend it; docs/configuration.md says what may stand there.'),
-  );
 }

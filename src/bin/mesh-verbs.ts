@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander';
 import { SCOPES } from '../core/token/token.ts';
 import type { InitOptions } from './commands/mesh.ts';
 import type { InviteOptions, JoinOptions, NodeOptions } from './commands/node.ts';
+import type { NodeRunOptions } from './commands/node-run.ts';
+import type { ThawOptions } from './commands/thaw.ts';
 import type { TokenOptions } from './commands/token.ts';
 
 /** What the verbs of the mesh need of the command line: see hauki.ts. */
@@ -75,6 +77,15 @@ export function meshVerbs({ program, answer }: VerbTools): Readonly<Record<strin
       below(node, 'rotate', 'on the node: a new key, and a certificate for it')
         .option('--home <dir>', 'as for join')
         .action(answer(async (options: JoinOptions) => (await import('./commands/node.ts')).nodeRotate(options)));
+      node
+        .command('run')
+        .description('on the node: run it, logging to stderr, until a signal comes; for services')
+        .option('--serve <names>', 'be several nodes, each with its folder in HAUKI_NODE_HOME/nodes: crm,billing')
+        .exitOverride()
+        .action(answer(async (options: NodeRunOptions) => (await import('./commands/node-run.ts')).nodeRun(options)));
+      below(node, 'status', 'on the node: how its process stands, asked directly').action(
+        answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).nodeStatus(options)),
+      );
     },
     token: () => {
       const token = program.command('token').description('API tokens for programs and people').exitOverride();

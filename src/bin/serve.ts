@@ -12,6 +12,7 @@ import { readConfig } from './config.ts';
 import { listenForNodes, openMesh } from './listen.ts';
 import { drivers, newId, serveWebhooks, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
+import { openLink } from './link.ts';
 import { listening } from './listening.ts';
 import { takeHome } from './take-home.ts';
 import { VERSION } from './version.ts';
@@ -89,6 +90,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     });
     undo.unshift(() => door.close());
+    undo.unshift(openLink({ door, controller, log }));
     await listenOnSocket(door.local, home.socket);
     undo.unshift(() => rmSync(home.socket, { force: true }));
     const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Invitation, Member } from '../core/node/member.ts';
 import type { NodePolicy } from '../core/policy/rules.ts';
 import { type ApiToken, SCOPES } from '../core/token/token.ts';
+import { PresenceView } from './presence.ts';
 import { iso } from './view.ts';
 
 /** The HTTP contract of who may: nodes, invitations, API tokens. */
@@ -46,6 +47,7 @@ export const NodeView = z
     expiresAt: time.meta({ description: 'Of its certificate; of an invitation: of the token.' }),
     revokedAt: time.optional(),
     policy,
+    presence: PresenceView.optional().meta({ description: 'Of one that was heard since this controller started.' }),
   })
   .meta({ id: 'Node' });
 export const NodeList = z.object({ nodes: z.array(NodeView) }).meta({ id: 'NodeList' });

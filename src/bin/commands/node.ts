@@ -11,7 +11,7 @@ import type { NodeView } from '../../wire/mesh.ts';
 import { calling, connect } from '../connect.ts';
 import { faultPoint } from '../fault.ts';
 import { nodeHomeFrom } from '../home.ts';
-import { oneLine, printJson, printText, say, table } from '../output.ts';
+import { oneLine, printJson, printText, say, size, table } from '../output.ts';
 import { when } from './history.ts';
 
 /** Who belongs to the mesh: `hauki node invite`, `join`, `list`, `show`, `revoke`, `rotate`. */
@@ -80,14 +80,15 @@ export async function nodeList(options: NodeOptions): Promise<number> {
   if (options.json) printJson(list);
   else if (list.nodes.length === 0) printText('no nodes; "hauki node invite NAME" lets one in');
   else {
-    const rows = list.nodes.map(({ node, state, joinedAt, expiresAt, policy }) => [
+    const rows = list.nodes.map(({ node, state, joinedAt, expiresAt, policy, presence }) => [
       node,
       state,
+      describePresence(state, presence),
       joinedAt === undefined ? '-' : when(joinedAt),
       when(expiresAt),
       describePolicy(policy),
     ]);
-    printText(table(['NODE', 'STATE', 'JOINED', 'UNTIL', 'MAY'], rows));
+    printText(table(['NODE', 'STATE', 'HEARD', 'JOINED', 'UNTIL', 'MAY'], rows));
   }
   return 0;
 }
@@ -100,6 +101,8 @@ export async function nodeShow(name: string | undefined, options: JoinOptions): 
     const facts: [string, string | undefined][] = [
       ['node', view.node],
       ['state', view.state],
+      ['heard', describePresence(view.state, view.presence)],
+      ['runs', describeProcess(view.presence)],
       ['key', view.fingerprint && `sha256 ${view.fingerprint}`],
       ['joined', view.joinedAt],
       ['until', view.expiresAt],
@@ -143,6 +146,27 @@ export async function nodeRotate(options: JoinOptions): Promise<number> {
   if (options.json) printJson({ status: 'rotated', node, mesh, expiresAt, home });
   else printText(`rotated    node ${node}; new key and certificate until ${when(expiresAt)}`);
   return 0;
+}
+
+/** `live since 24 Nov 12:00:01`, and in which barrier, where it is in one. */
+function describePresence(state: NodeView['state'], presence: NodeView['presence']): string {
+  if (presence === undefined) return state === 'joined' ? 'never' : '-';
+  const { liveness, since, state: stands, epoch } = presence;
+  return `${liveness} since ${when(since)}${stands === 'running' ? '' : `, ${stands} (barrier ${epoch})`}`;
+}
+
+function describeProcess(presence: NodeView['presence']): string | undefined {
+  if (presence === undefined) return undefined;
+  const { version, uptimeMs, load, memoryBytes, carrier, task } = presence;
+  const facts = [
+    `hauki ${oneLine(version)}`,
+    `for ${formatDuration(uptimeMs)}`,
+    `load ${load.toFixed(2)}`,
+    size(memoryBytes),
+  ];
+  return [...facts, `heard by ${oneLine(carrier)}`, task === undefined ? 'no task' : `task ${oneLine(task)}`].join(
+    ', ',
+  );
 }
 
 function describePolicy({ datasets, modes, ttlMsMax, rate }: NodeView['policy']): string {

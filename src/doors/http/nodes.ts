@@ -3,12 +3,13 @@ import { refusal } from '../../base/refusal.ts';
 import type { Certified } from '../../engine/enrolment.ts';
 import * as contract from '../../wire/http.ts';
 import * as mesh from '../../wire/mesh.ts';
+import { presenceView } from '../../wire/presence.ts';
 import { iso } from '../../wire/view.ts';
 import { sendRefusal } from './answers.ts';
 import type { HttpOptions } from './options.ts';
 
 /** Who is let in: nodes that join, rotate and are revoked, and API tokens. */
-export const nodeRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, { enrolment }) => {
+export const nodeRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, { enrolment, controller }) => {
   const refusals = { '4xx': contract.Denied, '5xx': contract.Denied };
 
   app.get(
@@ -168,7 +169,12 @@ export const nodeRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, { enro
   function views(): mesh.NodeView[] {
     const { members, invitations } = enrolment.nodes();
     const open = invitations.map(mesh.invitationView);
-    return [...members.map((member) => mesh.nodeView(member, enrolment.now)), ...open];
+    const joined = members.map((member) => {
+      const heard = controller.mesh.presence(member.name);
+      const view = mesh.nodeView(member, enrolment.now);
+      return heard === undefined ? view : { ...view, presence: presenceView(heard) };
+    });
+    return [...joined, ...open];
   }
 };
 

@@ -1,0 +1,69 @@
+import { isAbsolute } from 'node:path';
+import * as z from 'zod';
+import { nodeRefusal } from '../core/policy/policy.ts';
+import type { FlushPlan } from '../node/halting/flush.ts';
+import { Freezable } from '../node/halting/freezable.ts';
+import { duration, readSettings } from './settings-file.ts';
+
+/** What stands in a node's `node.yaml`. What joining the mesh wrote there is part of it. */
+export interface NodeConfig {
+  readonly node: string | undefined;
+  /** `host:port`, `unix:/path`, `http://…` or `https://…`; tried in this order. */
+  readonly controllers: readonly string[];
+  readonly heartbeat: string | undefined;
+  readonly flush: FlushPlan;
+  readonly freeze: readonly Freezable[];
+  readonly freezeMsMax: number;
+}
+
+const HOOK_MS = 30_000;
+const SYNC_MS = 30_000;
+const FREEZE_MS_MAX = 60_000;
+/** A timer of the system's takes no more than this, ms. */
+const LIMIT_MS_MAX = 24 * 3_600_000;
+
+const limit = duration.refine((ms) => ms > 0 && ms <= LIMIT_MS_MAX, 'is not between 1 ms and 24 h');
+const path = z.string().refine(isAbsolute, 'is no absolute path');
+const argv = z.tuple([z.string().min(1, 'names no program')], z.string(), {
+  error: 'is no list of a program and its arguments, such as [pg_ctl, checkpoint]; no shell reads it',
+});
+const name = z.string().superRefine((text, context) => {
+  const refused = nodeRefusal(text);
+  if (refused !== undefined) context.addIssue({ code: 'custom', message: refused.message });
+});
+const controller = z.string().regex(/^(unix:\/.+|https?:\/\/.+|[^/\s]+:\d+)$/, {
+  error: 'is no controller: write host:port, unix:/path, or http(s)://host:port',
+});
+
+const schema = z.strictObject({
+  node: name.optional(),
+  mesh: z.string().optional(),
+  controllers: z.array(controller).min(1).optional(),
+  heartbeat: path.optional(),
+  halt: z
+    .strictObject({
+      flush: z.array(z.strictObject({ run: argv, within: limit.optional() })).optional(),
+      sync: z.array(path).optional(),
+      syncWithin: limit.optional(),
+      freeze: z.array(Freezable).optional(),
+      freezeMax: limit.optional(),
+    })
+    .optional(),
+});
+
+/** @throws RefusedError `usage`, naming the place */
+export function readNodeConfig(file: string): NodeConfig {
+  const { node, controllers, heartbeat, halt = {} } = readSettings(file, schema) ?? {};
+  return {
+    node,
+    controllers: controllers ?? [],
+    heartbeat,
+    flush: {
+      hooks: (halt.flush ?? []).map(({ run, within }) => ({ run, withinMs: within ?? HOOK_MS })),
+      sync: halt.sync ?? [],
+      syncWithinMs: halt.syncWithin ?? SYNC_MS,
+    },
+    freeze: halt.freeze ?? [],
+    freezeMsMax: halt.freezeMax ?? FREEZE_MS_MAX,
+  };
+}

@@ -1,0 +1,222 @@
+import { loadavg } from 'node:os';
+
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Heartbeat } from '../ports/mesh.ts';
+import type { MessageToNode, NodeAnswer, NodeCommand } from '../wire/link.ts';
+import { flush, type FlushPlan } from './halting/flush.ts';
+import type { Freezable } from './halting/freezable.ts';
+import { Freezer } from './halting/freezer.ts';
+import type { Run } from './halting/process.ts';
+import { Stand } from './halting/stand.ts';
+import { readObject, WholeFile } from './heartbeat/file.ts';
+import { type Dial, Link } from './link/link.ts';
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly version: string;
+  /** Fresh for each run of the process. */
+  readonly boot: string;
+  /** Where its controller is, in words. */
+  readonly controller: string;
+  readonly dial: Dial;
+  readonly flush: FlushPlan;
+  /** Where the hooks run. */
+  readonly run: Run;
+  readonly freeze: readonly Freezable[];
+  /** The longest that anything stays frozen, ms. */
+  readonly freezeMsMax: number;
+  readonly heartbeatFile: string;
+  readonly frozenFile: string;
+  readonly clock: Clock;
+  /** 0 to 1 */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** What heartbeat.json holds. */
+export interface HeartbeatRecord extends Heartbeat {
+  readonly node: string;
+  readonly controller: string;
+}
+
+export interface NodeStatus {
+  readonly node: string;
+  readonly controller: string;
+  readonly linked: boolean;
+  /** What is frozen at the moment, in words. */
+  readonly frozen: readonly string[];
+  readonly heartbeat: Heartbeat;
+}
+
+const BEAT_MS = 2_000;
+
+/** One identity in the mesh: says how it is, takes orders, halts and flushes. A process can be several. */
+export class MeshNode {
+  readonly name: string;
+  readonly #options: NodeOptions;
+  readonly #stand: Stand;
+  readonly #freezer: Freezer;
+  readonly #link: Link;
+  readonly #file: WholeFile;
+  readonly #begunMono: number;
+  #seq = 0;
+  #fileFails = false;
+  #sayingSoon = false;
+  #cancelBeat: () => void = () => {};
+
+  private constructor(options: NodeOptions, epoch: number) {
+    const { name, clock, log, frozenFile, heartbeatFile } = options;
+    this.name = name;
+    this.#options = options;
+    this.#begunMono = clock.mono();
+    this.#stand = new Stand({
+      boot: options.boot,
+      epoch,
+      clock,
+      flush: (ofEpoch, intent, signal) => this.#flush(ofEpoch, intent, signal),
+      thaw: () => this.#freezer.thaw(),
+      changed: () => this.#changed(),
+    });
+    this.#freezer = new Freezer({
+      things: options.freeze,
+      limitMs: options.freezeMsMax,
+      stateFile: frozenFile,
+      untilMono: () => this.#stand.untilMono,
+      broke: (why) => this.#stand.take({ type: 'thaw', why }),
+      clock,
+      log,
+    });
+    this.#link = new Link({
+      dial: options.dial,
+      clock,
+      random: options.random,
+      log,
+      // The controller hears at once who is there.
+      opened: () => this.#say(),
+      heard: (message) => this.#hear(message),
+    });
+    this.#file = new WholeFile(heartbeatFile, (error) => {
+      if (!this.#fileFails)
+        log.error({ file: heartbeatFile, why: error.message }, 'the heartbeat could not be written');
+      this.#fileFails = true;
+    });
+  }
+
+  /** Thaws what an earlier run left frozen, then begins. */
+  static async start(options: NodeOptions): Promise<MeshNode> {
+    const node = new MeshNode(options, await newestEpoch(options));
+    const thawed = await node.#freezer.recover();
+    if (thawed.length > 0) options.log.warn({ thawed }, 'an earlier run left something frozen; it runs again');
+    node.#link.start();
+    node.#beat();
+    return node;
+  }
+
+  get status(): NodeStatus {
+    const { controller } = this.#options;
+    const { name: node } = this;
+    return { node, controller, linked: this.#link.up, frozen: this.#freezer.frozen, heartbeat: this.#heartbeat() };
+  }
+
+  /** Ends whatever it is halted for. @returns what that was, in words */
+  async thaw(why: string): Promise<string> {
+    const { state, epoch } = this.#stand.pulse;
+    const { frozen } = this.#freezer;
+    this.#stand.take({ type: 'thaw', why });
+    await this.#stand.settled();
+    // Also what nobody is halted for any more, and could not be thawed.
+    await this.#freezer.thaw();
+    const stuck = this.#freezer.frozen;
+    if (stuck.length > 0) return `could not thaw ${stuck.join(', ')}; tried again, see the log`;
+    const and = frozen.length > 0 ? ` and thawed ${frozen.join(', ')}` : '';
+    return state === 'running'
+      ? `was not halted${and}`
+      : `ended barrier ${epoch}, in which it was ${state},${and} and runs`;
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelBeat();
+    this.#stand.take({ type: 'thaw', why: 'the node was stopped' });
+    await this.#stand.settled();
+    this.#freezer.stop();
+    this.#link.stop();
+    await this.#file.settled();
+  }
+
+  #hear(message: MessageToNode): void {
+    if (message.type !== 'command') return this.#stand.take({ type: 'order', order: message });
+    void this.#obey(message).then((answer) => this.#link.say(answer));
+  }
+
+  async #obey({ id, verb }: NodeCommand): Promise<NodeAnswer> {
+    const answer = { type: 'answer', id } as const;
+    switch (verb) {
+      case 'ping':
+        return { ...answer, ok: true };
+      case 'thaw':
+        return { ...answer, ok: true, words: await this.thaw('the controller asked for it') };
+      case 'poll':
+        return { ...answer, ok: false, words: 'This node runs no tasks.' };
+    }
+  }
+
+  async #flush(epoch: number, intent: string, signal: AbortSignal): Promise<string | undefined> {
+    const { flush: plan, freeze, run, log, name } = this.#options;
+    log.info({ epoch, intent }, 'halt and flush');
+    const env = { HAUKI_NODE: name, HAUKI_EPOCH: String(epoch), HAUKI_INTENT: intent };
+    const why = await flush(plan, freeze.length === 0 ? undefined : this.#freezer, run, { signal, env });
+    if (why !== undefined) log.error({ epoch, why }, 'the flush did not succeed');
+    return why;
+  }
+
+  #changed(): void {
+    const { pulse } = this.#stand;
+    const { log, clock } = this.#options;
+    if (pulse.state !== 'running') this.#freezer.extend();
+    else log.info({ epoch: pulse.epoch, held: pulse.held, why: pulse.why }, 'runs again');
+    if (this.#sayingSoon) return;
+    this.#sayingSoon = true;
+    clock.soon(() => {
+      this.#sayingSoon = false;
+      this.#say();
+    });
+  }
+
+  #beat(): void {
+    this.#say();
+    this.#cancelBeat = this.#options.clock.after(BEAT_MS, () => this.#beat());
+  }
+
+  #say(): void {
+    this.#seq += 1;
+    const heartbeat = this.#heartbeat();
+    this.#link.say({ type: 'heartbeat', ...heartbeat });
+    const record: HeartbeatRecord = { node: this.name, controller: this.#options.controller, ...heartbeat };
+    this.#file.write(`${JSON.stringify(record)}\n`);
+  }
+
+  #heartbeat(): Heartbeat {
+    const { clock, version } = this.#options;
+    return {
+      seq: this.#seq,
+      pulse: this.#stand.pulse,
+      version,
+      at: clock.now(),
+      uptimeMs: Math.round(clock.mono() - this.#begunMono),
+      load: loadavg()[0] ?? 0,
+      memoryBytes: process.memoryUsage.rss(),
+      leases: [],
+    };
+  }
+}
+
+/**
+ * The last heartbeat tells in which barrier the node stood: an order for that one, should it still be under way, is no order any more.
+ * Of another controller it tells nothing, whose barriers are numbered anew.
+ */
+async function newestEpoch({ heartbeatFile, controller }: NodeOptions): Promise<number> {
+  const last = await readObject(heartbeatFile);
+  const epoch = (last?.['pulse'] as { epoch?: unknown } | undefined)?.epoch;
+  return last?.['controller'] === controller && Number.isSafeInteger(epoch) ? (epoch as number) : 0;
+}
