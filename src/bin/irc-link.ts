@@ -80,7 +80,7 @@ export function dialIrc({ config, home, node, log }: IrcLinkParts): (events: Wir
     connection.start();
     return {
       send: (text) => link.send(JSON.parse(text) as MessageToController),
-      ping: () => void connection.heard().then((answered) => (answered ? ponged() : undefined)),
+      ping: () => void connection.heard(channel.name).then((answered) => (answered ? ponged() : undefined)),
       close: () => end('closed by this node'),
     };
   };

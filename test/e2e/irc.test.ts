@@ -245,6 +245,30 @@ needs('ngircd').describe('the controller on IRC', () => {
     await bob.heard(/^Controller '.*' started/);
   });
 
+  test('tells later what a channel did not take: moderated, or thrown out', async () => {
+    const { own, server, configure, join: enter, connected, irc } = await scene();
+    await server.start();
+    configure();
+    const alice = await enter('alice');
+    const controller = await own.controller();
+    await connected();
+    alice.client.mode(CHANNEL, '+m');
+    const refused = await guarded(own, 'nobody may speak');
+    await until(
+      () => warnings(controller).some((message) => message.includes(`channel ${CHANNEL} was left`)),
+      'it notices',
+    );
+    expect(alice.lines().join('\n')).not.toContain(refused.mutation);
+    alice.client.mode(CHANNEL, '-m');
+    await alice.heard(committedLine(refused));
+    await connected();
+    (alice.client as unknown as { raw: (...words: string[]) => void }).raw('KICK', CHANNEL, 'hauki', 'out');
+    await until(async () => !(await irc()).connected, 'it is out');
+    const missed = await guarded(own, 'thrown out');
+    await alice.heard(committedLine(missed));
+    expect(warnings(controller).length).toBeLessThan(6);
+  });
+
   test('lets nothing out of an intent: no lines, no commands, no colours', async () => {
     const { own, server, configure, join: enter, connected } = await scene();
     await server.start();

@@ -12,7 +12,7 @@ export interface Voice {
   isIn(channel: string): boolean;
   say(urgency: 'news', target: string, text: string): Promise<boolean>;
   /** Whether the server has taken in all that was said so far. */
-  heard(): Promise<boolean>;
+  heard(channel: string): Promise<boolean>;
 }
 
 export interface AnnouncerOptions {
@@ -208,7 +208,7 @@ export class Announcer {
     try {
       while (!this.#stopped && (this.#said ?? 0) > this.#heard) {
         const upTo = this.#said ?? 0;
-        if (!(await this.#options.voice.heard())) return;
+        if (!(await this.#options.voice.heard(this.#options.channel))) return;
         this.#heard = upTo;
         this.#keep(upTo);
         await new Promise<void>((resolve) => this.#options.clock.after(HEARD_PAUSE_MS, resolve));
