@@ -55,7 +55,7 @@ export class IrcCarrier implements Carrier {
 
   send(nodes: readonly string[], order: Order): void {
     const here = nodes.filter((node) => this.reaches(node));
-    if (here.length > 0) void this.control.say(order.type, writeMessage(order), here);
+    if (here.length > 0) this.control.say(order.type, writeMessage(order), here);
   }
 
   #take(sender: string, text: string): boolean {
@@ -76,16 +76,9 @@ export interface IrcLinkOptions extends Ends {
   readonly onMessage: (message: MessageToNode) => void;
 }
 
-type Beat = Extract<MessageToController, { type: 'heartbeat' }>;
-
-/**
- * A node's end of a control channel: orders come in, heartbeats and answers go out. Where the server takes lines more slowly than
- * heartbeats come, only the newest of them is said: it tells all that those before it would have told.
- */
+/** A node's end of a control channel: orders come in, heartbeats and answers go out. */
 export class IrcLink {
   readonly control: ControlChannel;
-  #newest: Beat | undefined;
-  #saying = false;
 
   constructor(options: IrcLinkOptions) {
     const { controller, onMessage } = options;
@@ -102,17 +95,6 @@ export class IrcLink {
   }
 
   send(message: MessageToController): void {
-    if (message.type !== 'heartbeat') return void this.control.say(message.type, writeMessage(message));
-    this.#newest = message;
-    if (!this.#saying) void this.#say();
-  }
-
-  async #say(): Promise<void> {
-    this.#saying = true;
-    for (let beat = this.#newest; beat !== undefined; beat = this.#newest) {
-      this.#newest = undefined;
-      await this.control.say(beat.type, writeMessage(beat));
-    }
-    this.#saying = false;
+    this.control.say(message.type, writeMessage(message));
   }
 }

@@ -46,8 +46,6 @@ export interface ConnectionOptions {
   readonly onSaid: (said: MessageEvent & { readonly loggedIn: string | undefined }) => void;
   /** It is in a channel, so that news can be told. */
   readonly onJoined: (channel: string) => void;
-  /** It is gone, or was not let in; it tries again by itself. */
-  readonly onLost?: (why: string) => void;
 }
 
 const QUIT_MS_MAX = 500;
@@ -281,9 +279,7 @@ export class Connection {
     this.members.clear();
     for (const answer of this.#pings.values()) answer(false);
     this.#pings = new Map();
-    if (this.#stopped) return;
-    this.#absence.begin(why, () => this.start());
-    this.#options.onLost?.(why);
+    if (!this.#stopped) this.#absence.begin(why, () => this.start());
   }
 
   #later(ms: number, run: () => void): () => void {

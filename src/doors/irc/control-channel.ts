@@ -62,20 +62,17 @@ export class ControlChannel {
    *
    * @param text one message of src/wire/link.ts
    * @param to the nodes it is for; undefined: the controller
-   * @returns when all of it was handed to the server, or lost
    */
-  async say(kind: string, text: string, to?: readonly string[]): Promise<void> {
+  say(kind: string, text: string, to?: readonly string[]): void {
     const { voice, channel, name, key, clock } = this.#options;
     if (!this.isOpen) return;
     const message: unknown = JSON.parse(text);
-    const waiting: Promise<boolean>[] = [];
     for (const names of to === undefined ? [undefined] : inGroups(to)) {
       this.#number = nextNumber(this.#number, clock.now());
       const payload = Buffer.from(JSON.stringify({ ...(names === undefined ? {} : { to: names }), message }));
       const lines = controlLines({ kind, sender: name, number: this.#number, payload }, channel, key);
-      for (const line of lines) waiting.push(voice.say('control', channel, line));
+      for (const line of lines) void voice.say('control', channel, line);
     }
-    await Promise.all(waiting);
   }
 
   /** Takes what was said in the channel, by whomever. */
