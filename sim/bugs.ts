@@ -28,6 +28,8 @@ export interface Bug {
   readonly storage?: (storage: Storage) => Storage;
   /** Only a mesh can have it. */
   readonly mesh?: true;
+  /** A seed that showed it: the test looks there first. When code or worlds change it may show nothing, and the others are gone through. */
+  readonly seed?: number;
   readonly barrier?: (barrier: Barrier) => Barrier;
   /** A node's side of barriers. */
   readonly halting?: typeof haltingStep;
@@ -90,6 +92,7 @@ export const BUGS: Readonly<Record<string, Bug>> = {
     },
   },
   'stale-prune': {
+    seed: 116,
     what: 'believes what the candidates for pruning looked like when they were gathered',
     decide: rewriting((command) => {
       if (command.type !== 'prune') return command;
@@ -159,6 +162,7 @@ export const BUGS: Readonly<Record<string, Bug>> = {
   },
   'boastful-node': {
     mesh: true,
+    seed: 423,
     what: 'a node that thawed itself says that it held',
     halting: (halting, input, mono) => {
       const step = haltingStep(halting, input, mono);
@@ -179,7 +183,11 @@ export const BUGS: Readonly<Record<string, Bug>> = {
     what: 'locks only its datasets for a barrier, so that others work while everything is frozen',
     decide: narrowBarrier,
   },
-  'unconfirmed-start': { what: 'callers begin without asking whether the clearance still stands', confirms: false },
+  'unconfirmed-start': {
+    seed: 974,
+    what: 'callers begin without asking whether the clearance still stands',
+    confirms: false,
+  },
 };
 
 function rewriting(rewrite: (command: Command, state: State) => Command): Decide {

@@ -36,7 +36,7 @@ function remnants(count: number): Remnant[] {
   }));
 }
 
-test('ten thousand mutations are restored, and the ledger is whole', async () => {
+test('ten thousand mutations are restored, and the ledger is whole', { timeout: 60_000 }, async () => {
   const path = home();
   const { mutations } = rebuild(remnants(MANY), new Map());
   refuseUnlessLost(path);
