@@ -16,6 +16,8 @@ export interface ReachGround {
   readonly pipes: boolean;
   /** Contexts that are not there, and the code each is refused with. */
   readonly missing: readonly (readonly [Reach, string])[];
+  /** How many times longer than elsewhere a command takes to begin. */
+  readonly pace?: number;
   /** Which exit codes are tried; where a command takes seconds to start, not all. */
   readonly codes?: readonly number[];
   readonly close?: () => Promise<void>;
@@ -37,10 +39,12 @@ export function reachConformance(open: () => Promise<ReachGround>): void {
   let ground: ReachGround;
   let reach: Reach;
   let folder = '';
+  let pace = 1;
 
   beforeAll(async () => {
     ground = await open();
     reach = ground.reach;
+    pace = ground.pace ?? 1;
     folder = (await hear(['mktemp', '-d', '/tmp/hauki reach XXXXXX'])).text.trim();
     expect(folder).toMatch(/^\/tmp\/hauki reach /);
   });
@@ -373,9 +377,10 @@ export function reachConformance(open: () => Promise<ReachGround>): void {
 
     test('no argument and no value stands on a command line on the way', async () => {
       const secret = randomUUID();
-      const running = hear(['sleep', '30'], { env: { SECRET: secret }, timeoutMs: 5_000 });
-      const script = 'printf %s "$TO_FIND" >"$1"; sleep 2; cat /proc/[0-9]*/cmdline | tr "\\0" "\\n" | grep -cFf "$1"';
-      const { text } = await sh(script, { env: { TO_FIND: secret } }, fresh());
+      const running = hear(['sleep', '30'], { env: { SECRET: secret }, timeoutMs: 5_000 * pace });
+      const script =
+        'printf %s "$TO_FIND" >"$1"; sleep "$2"; cat /proc/[0-9]*/cmdline | tr "\\0" "\\n" | grep -cFf "$1"';
+      const { text } = await sh(script, { env: { TO_FIND: secret } }, fresh(), String(2 * pace));
       expect(text).toBe('0\n');
       await running;
     });
@@ -426,8 +431,8 @@ export function reachConformance(open: () => Promise<ReachGround>): void {
 
     test('by its time', async () => {
       const mutation = randomUUID();
-      const { refused } = await sh('sleep 300 & sleep 300', { mutation, timeoutMs: 1_500 });
-      expect(refused).toMatchObject({ code: 'command_stopped', message: containing(/time of 1.5 s/) });
+      const { refused } = await sh('sleep 300 & sleep 300', { mutation, timeoutMs: 1_500 * pace });
+      expect(refused).toMatchObject({ code: 'command_stopped', message: containing(/time of [\d.]+ s is up/) });
       expect(await carrying(`HAUKI_MUTATION=${mutation}`)).toBe(0);
     });
 
@@ -442,7 +447,7 @@ export function reachConformance(open: () => Promise<ReachGround>): void {
       const mutation = randomUUID();
       const moments = [0, 5, 20, 40, 80, 120, 160, 250];
       const ran = await Promise.all(
-        moments.map((ms) => hear(['sleep', '300'], { mutation, signal: AbortSignal.timeout(ms) })),
+        moments.map((ms) => hear(['sleep', '300'], { mutation, signal: AbortSignal.timeout(ms * pace) })),
       );
       for (const { refused } of ran) expect(refused?.code).toBe('command_stopped');
       expect(await carrying(`HAUKI_MUTATION=${mutation}`)).toBe(0);
@@ -450,9 +455,9 @@ export function reachConformance(open: () => Promise<ReachGround>): void {
 
     test('ends no other of the same mutation', async () => {
       const [mutation, file] = [randomUUID(), fresh()];
-      const other = sh('touch "$1"; sleep 3; echo whole', { mutation }, file);
+      const other = sh('touch "$1"; sleep "$2"; echo whole', { mutation }, file, String(3 * pace));
       await appears(file);
-      expect((await hear(['sleep', '300'], { mutation, timeoutMs: 500 })).refused?.code).toBe('command_stopped');
+      expect((await hear(['sleep', '300'], { mutation, timeoutMs: 500 * pace })).refused?.code).toBe('command_stopped');
       expect((await other).text).toBe('whole\n');
     });
 
