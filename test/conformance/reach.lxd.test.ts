@@ -15,7 +15,8 @@ describe('lxd', () => {
     Promise.resolve({
       reach: lxdReach({ name: `lxd:${running}`, instance: running, program: 'lxc' }, options),
       exact: true,
-      pipes: true,
+      // Not where the container is unprivileged: the pipes belong to the host's root.
+      named: undefined,
       pace: 10,
       codes: [0, 1, 127, 143, 255],
       missing: [
