@@ -18,6 +18,8 @@ export interface ReachGround {
   readonly missing: readonly (readonly [Reach, string])[];
   /** How many times longer than elsewhere a command takes to begin. */
   readonly pace?: number;
+  /** How many commands are run at once. */
+  readonly atOnce?: number;
   /** Which exit codes are tried; where a command takes seconds to start, not all. */
   readonly codes?: readonly number[];
   readonly close?: () => Promise<void>;
@@ -486,14 +488,19 @@ export function reachConformance(open: () => Promise<ReachGround>): void {
     });
   });
 
-  test('eight at once do not mix', async () => {
+  test('several at once do not mix', async () => {
     const heard = await Promise.all(
-      Array.from({ length: 8 }, (_, at) =>
+      Array.from({ length: ground.atOnce ?? 8 }, (_, at) =>
         sh('cat; echo "$1" >&2; exit "$1"', { stdin: Buffer.alloc(200_000, 65 + at) }, String(at)),
       ),
     );
-    for (const [at, { bytes, errors, ended }] of heard.entries()) {
-      expect([bytes.equals(Buffer.alloc(200_000, 65 + at)), errors, ended]).toEqual([true, `${at}\n`, { code: at }]);
+    for (const [at, { bytes, errors, ended, refused }] of heard.entries()) {
+      expect({ whole: bytes.equals(Buffer.alloc(200_000, 65 + at)), errors, ended, refused }).toEqual({
+        whole: true,
+        errors: `${at}\n`,
+        ended: { code: at },
+        refused: undefined,
+      });
     }
   });
 

@@ -64,5 +64,11 @@ export function explain({ name, instance, program }: Instance, said: string, lat
     );
   }
   if (late) return refusal('context_unreachable', `${name} is running, but did not answer in time.`);
+  // A client that takes more than five seconds to connect, as on a host that is busy, is told no by LXD.
+  if (/Only running operations can be connected|websockets? to connect/i.test(said))
+    return refusal(
+      'context_unreachable',
+      `LXD waited in vain for a connection to ${name} (${program}: ${last(said).slice(0, 300)}).`,
+    );
   return refusal('context_missing', `No POSIX shell answers in ${name} (${program}: ${last(said).slice(0, 300)}).`);
 }
