@@ -14,11 +14,11 @@ export default scenario({
 
     lab.step('hauki exec in the container');
     const exec = ['exec', '--via', 'lxd:hauki-crm', '--cwd', '/srv', '--env', 'A=b c', '--'];
-    const said = await lab.hauki([...exec, 'sh', '-c', 'hostname; pwd; echo "$A"; cat; exit 7'], {
+    const said = await lab.hauki([...exec, 'sh', '-c', 'systemd-detect-virt; pwd; echo "$A"; cat; exit 7'], {
       stdin: 'stdin\n',
       okCodes: [7],
     });
-    assert.equal(said.stdout, 'hauki-crm\n/srv\nb c\nstdin\n');
+    assert.equal(said.stdout, 'lxc\n/srv\nb c\nstdin\n');
 
     lab.step('a container that is off, or not there: nothing runs');
     for (const [name, words] of [
@@ -35,6 +35,10 @@ export default scenario({
     await lxd.lxc('start', 'hauki-crm');
 
     lab.step('the suite');
-    await lab.vitest(['--project', 'lxd'], { HAUKI_LXD: 'hauki-crm', HAUKI_LXD_STOPPED: 'hauki-off' });
+    // Verbose: it takes long, and whoever waits wants to see how far it is.
+    await lab.vitest(['--project', 'lxd', '--reporter', 'verbose', '--reporter', './test/reporter.ts'], {
+      HAUKI_LXD: 'hauki-crm',
+      HAUKI_LXD_STOPPED: 'hauki-off',
+    });
   },
 });

@@ -116,7 +116,11 @@ function send(
     clearTimeout(timer);
     if (first === 'ready') return undefined;
     if (first instanceof Error)
-      return refusal('context_missing', `${carrier.name} cannot be reached: ${program} is not installed here.`);
+      return refusal(
+        'context_missing',
+        `${carrier.name} cannot be reached: ${program} is not installed here.`,
+        `Install ${program}. Nothing was executed.`,
+      );
     await Promise.all([flows.stdout.settle(), flows.stderr.settle()]);
     return carrier.explain(`${stderr.before}\n${stdout.before}`.trim(), late);
   };

@@ -5,6 +5,6 @@ import { reachConformance } from './reach.ts';
 
 describe('local', () => {
   reachConformance(() =>
-    Promise.resolve({ reach: localReach({ patienceMs: 1_000 }), exact: true, pipes: false, missing: [] }),
+    Promise.resolve({ reach: localReach({ patienceMs: 1_000 }), exact: true, named: false, missing: [] }),
   );
 });

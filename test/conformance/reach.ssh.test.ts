@@ -24,7 +24,7 @@ needs('sshd', 'ssh-keygen').describe('ssh', () => {
     return {
       reach: sshReach(destination, options),
       exact: true,
-      pipes: true,
+      named: true,
       // Each is a connection; that the courier tells them all is a test of its own.
       codes: SOME_CODES,
       missing: [
@@ -69,7 +69,7 @@ needs('sshd', 'ssh-keygen').describe('ssh, where there is no Perl', () => {
     return {
       reach: sshReach(sshd.destination, sshd.options),
       exact: false,
-      pipes: true,
+      named: true,
       codes: SOME_CODES,
       missing: [],
       close: async () => {

@@ -54,12 +54,21 @@ export function explain({ name, instance, program }: Instance, said: string, lat
       `${program} cannot be asked for ${instance}: ${last(asked.said).slice(0, 300)}`,
     );
   }
-  if (asked.status !== 'Running')
+  if (asked.status !== 'Running') {
+    // Where Incus has a word of its own, LXD's `start` does both.
+    const verb = asked.status === 'Frozen' && program === 'incus' ? 'resume' : 'start';
     return refusal(
       'context_missing',
       `The instance ${instance} is not running: it is ${asked.status.toLowerCase()}.`,
-      `${asked.status === 'Frozen' ? `"${program} resume ${instance}" thaws it` : `"${program} start ${instance}" starts it`}. Nothing was executed.`,
+      `"${program} ${verb} ${instance}" changes that. Nothing was executed.`,
     );
+  }
   if (late) return refusal('context_unreachable', `${name} is running, but did not answer in time.`);
+  // A client that takes more than five seconds to connect, as on a host that is busy, is told no by LXD.
+  if (/Only running operations can be connected|websockets? to connect/i.test(said))
+    return refusal(
+      'context_unreachable',
+      `LXD waited in vain for a connection to ${name} (${program}: ${last(said).slice(0, 300)}).`,
+    );
   return refusal('context_missing', `No POSIX shell answers in ${name} (${program}: ${last(said).slice(0, 300)}).`);
 }

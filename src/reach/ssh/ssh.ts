@@ -47,7 +47,12 @@ function sshWords({ host, user, port }: Destination, options: SshOptions): reado
     'StrictHostKeyChecking=yes',
     ...(knownHosts === undefined
       ? []
-      : [`UserKnownHostsFile=${asSetting(knownHosts)}`, 'GlobalKnownHostsFile=none', 'VerifyHostKeyDNS=no']),
+      : [
+          `UserKnownHostsFile=${asSetting(knownHosts)}`,
+          'GlobalKnownHostsFile=/dev/null',
+          'VerifyHostKeyDNS=no',
+          'UpdateHostKeys=no',
+        ]),
     ...(identity === undefined ? [] : [`IdentityFile=${asSetting(identity)}`, 'IdentitiesOnly=yes']),
     `ConnectTimeout=${connectSeconds}`,
     'ServerAliveInterval=5',

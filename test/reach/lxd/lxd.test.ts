@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
 
+import type { Code } from '../../../src/base/codes.ts';
+import type { Asked } from '../../../src/reach/lxd/client.ts';
 import { explain, lxdReach } from '../../../src/reach/lxd/lxd.ts';
 
 const CRM = { name: 'lxd:crm', instance: 'crm', program: 'lxc' } as const;
 
-test.each([
+test.each<[Asked, boolean, Code, string]>([
   [{ said: 'Error: Instance not found' }, false, 'context_missing', 'no instance crm'],
   [
     {
@@ -19,10 +21,15 @@ test.each([
   [{ status: 'Running', said: '' }, true, 'context_unreachable', 'did not answer in time'],
   [{ status: 'Running', said: '' }, false, 'context_missing', 'No POSIX shell answers'],
 ])('%j', (asked, late, code, words) => {
-  const refused = explain(CRM, 'Error: Command not found', late, asked);
+  const { message, hint, ...refused } = explain(CRM, 'Error: Command not found', late, asked);
   expect(refused.code).toBe(code);
-  expect(refused.message).toContain(words);
-  expect(refused.hint).toContain('Nothing was executed');
+  expect(message).toContain(words);
+  expect(hint).toMatch(/Nothing was executed/);
+});
+
+test('a host too busy to connect in time is to be asked again', () => {
+  const said = 'Error: Only running operations can be connected';
+  expect(explain(CRM, said, false, { status: 'Running', said: '' }).code).toBe('context_unreachable');
 });
 
 test('a client that is not installed is a context that is not there', async () => {
