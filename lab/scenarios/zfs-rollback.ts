@@ -55,7 +55,8 @@ export default scenario({
     const holder = lab.start(['bash', '-c', loop], { env: { HAUKI_MUTATION: busy.mutation } });
     await lab.until(async () => holder.stdout().includes('up'), 'it writes');
     await mutations.rollback(busy);
-    assert.equal((await holder.done).code, 143);
+    // Of SIGTERM; or, where the machine is so busy that it does not get there in time, of SIGKILL.
+    assert.ok([143, 137].includes((await holder.done).code));
     await isBack();
 
     lab.step('a writer that is nobody of ours: told, or undone, but never passed over');
