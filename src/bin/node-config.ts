@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { nodeRefusal } from '../core/policy/policy.ts';
 import type { FlushPlan } from '../node/halting/flush.ts';
 import { Freezable } from '../node/halting/freezable.ts';
-import { duration, readSettings } from './settings-file.ts';
+import { checkSettings, duration, settingsText } from './settings-file.ts';
 
 /** What stands in a node's `node.yaml`. What joining the mesh wrote there is part of it. */
 export interface NodeConfig {
@@ -52,8 +52,9 @@ const schema = z.strictObject({
 });
 
 /** @throws RefusedError `usage`, naming the place */
-export function readNodeConfig(file: string): NodeConfig {
-  const { node, controllers, heartbeat, halt = {} } = readSettings(file, schema) ?? {};
+export async function readNodeConfig(file: string): Promise<NodeConfig> {
+  const said = checkSettings(file, await parsed(file, settingsText(file) ?? '{}'), schema);
+  const { node, controllers, heartbeat, halt = {} } = said;
   return {
     node,
     controllers: controllers ?? [],
@@ -66,4 +67,13 @@ export function readNodeConfig(file: string): NodeConfig {
     freeze: halt.freeze ?? [],
     freezeMsMax: halt.freezeMax ?? FREEZE_MS_MAX,
   };
+}
+
+/** As joining the mesh wrote it, it is JSON, and a node is the smaller for not having to read YAML. */
+async function parsed(file: string, text: string): Promise<unknown> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return (await import('./settings-yaml.ts')).readYaml(file, text);
+  }
 }

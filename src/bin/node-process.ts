@@ -35,7 +35,9 @@ export interface NodeProcess {
  * @throws RefusedError `usage` for a configuration that cannot be used, `home_locked` when another process serves it
  */
 export async function startNodes(home: NodeHome, identities: readonly Identity[], log: Log): Promise<NodeProcess> {
-  const configs = identities.map((identity) => ({ ...identity, config: readNodeConfig(identity.home.config) }));
+  const configs = await Promise.all(
+    identities.map(async (identity) => ({ ...identity, config: await readNodeConfig(identity.home.config) })),
+  );
   mkdirSync(home.root, { recursive: true, mode: 0o700 });
   const nodes: MeshNode[] = [];
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);

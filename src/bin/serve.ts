@@ -70,7 +70,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { controller, enrolment, stop } = await startController({ home, backends, policy, node, log, authority });
     undo.unshift(stop);
     let end = (): void => {};
+    const link = openLink(controller, log);
     const door = await httpDoor({
+      command: link.command,
       controller,
       enrolment,
       log,
@@ -84,7 +86,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     });
     undo.unshift(() => door.close());
-    undo.unshift(openLink({ door, controller, log }));
+    door.upgrades.add(link.route);
+    undo.unshift(link.stop);
     await listenOnSocket(door.local, home.socket);
     undo.unshift(() => rmSync(home.socket, { force: true }));
     const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);

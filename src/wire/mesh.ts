@@ -52,6 +52,11 @@ export const NodeView = z
   .meta({ id: 'Node' });
 export const NodeList = z.object({ nodes: z.array(NodeView) }).meta({ id: 'NodeList' });
 
+export const CommandBody = z.strictObject({ verb: z.enum(['ping', 'thaw', 'poll']) }).meta({ id: 'NodeCommand' });
+export const CommandAnswer = z
+  .object({ node: z.string(), ok: z.boolean(), words: z.string().optional() })
+  .meta({ id: 'NodeAnswer' });
+
 export const Revoked = z.object({ revoked: z.string() }).meta({ id: 'RevokedName' });
 
 const scope = z.enum(SCOPES);
@@ -78,6 +83,8 @@ export type Invite = z.infer<typeof Invite>;
 export type Invited = z.infer<typeof Invited>;
 export type Certified = z.infer<typeof Certified>;
 export type NodeView = z.infer<typeof NodeView>;
+export type CommandBody = z.infer<typeof CommandBody>;
+export type CommandAnswer = z.infer<typeof CommandAnswer>;
 export type NodeList = z.infer<typeof NodeList>;
 export type TokenAsk = z.infer<typeof TokenAsk>;
 export type TokenView = z.infer<typeof TokenView>;

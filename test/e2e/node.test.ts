@@ -47,22 +47,6 @@ describe('a node process', () => {
     expect(crm.running.stderr().match(/linked to the controller/g)).toHaveLength(2);
   });
 
-  test('links again to a controller that was killed, for as long as that takes', async () => {
-    const own = place();
-    const controller = await own.controller();
-    const crm = nodeAt(own, 'crm');
-    const isLinked = async (): Promise<boolean> => {
-      const { code, stdout } = await crm.hauki(['node', 'status', '--json']);
-      return code === 0 && (JSON.parse(stdout) as NodeProcessStatus).nodes[0]?.linked === true;
-    };
-    await until(isLinked, 'it is linked');
-    controller.child.kill('SIGKILL');
-    await until(async () => !(await isLinked()), 'it knows');
-    await own.controller();
-    await until(isLinked, 'it is linked again');
-    expect(crm.running.child.exitCode).toBeNull();
-  });
-
   test('killed again and again: its last heartbeat stays whole, and each run is another', async () => {
     const own = place();
     const crm = nodeAt(own, 'crm');

@@ -1,7 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify';
 
+import type { Refusal } from '../../base/refusal.ts';
+import type { Result } from '../../base/result.ts';
 import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
+import type { CommandAnswer, CommandBody } from '../../wire/mesh.ts';
 import type { StreamLimits } from './stream.ts';
 
 /** What the HTTP door needs to know. */
@@ -11,6 +14,11 @@ export interface HttpOptions {
   readonly log: FastifyBaseLogger;
   /** What an operator shows on the loopback port; on the Unix socket it is let in by file permission. */
   readonly token: string;
+  /** Has a linked node do something: see LinkDoor. */
+  readonly command?: (
+    node: string,
+    verb: CommandBody['verb'],
+  ) => Promise<Result<Pick<CommandAnswer, 'ok' | 'words'>, Refusal>>;
   /** Asked by `POST /v1/retire`: ends the controller if nothing is open. */
   readonly retire: () => boolean;
   readonly ephemeral: boolean;

@@ -13,6 +13,7 @@ import {
 import { guardRoutes } from './access.ts';
 import { errorHandler, notFoundHandler } from './answers.ts';
 import { barrierRoutes } from './barriers.ts';
+import { commandRoutes } from './commands.ts';
 import { Denials } from './denials.ts';
 import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
@@ -88,6 +89,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(eventRoutes, options);
   await app.register(barrierRoutes, options);
   await app.register(nodeRoutes, options);
+  await app.register(commandRoutes, options);
   await app.ready();
 
   const handle: HttpDoor['handle'] = (request, response) => app.routing(request, response);
