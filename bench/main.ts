@@ -2,6 +2,7 @@ import { throughputBench, btrfsBench } from './api.ts';
 import { directoryBench } from './directory.ts';
 import { guardBench } from './guard.ts';
 import { ledgerBench } from './ledger.ts';
+import { nodeBench } from './node.ts';
 import type { Row } from './row.ts';
 import { benchServer } from './server.ts';
 import { zfsClearBench, zfsListBench, zfsRollbackBench } from './zfs.ts';
@@ -16,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   guard: guardBench,
   directory: directoryBench,
   ledger: ledgerBench,
+  node: nodeBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,
