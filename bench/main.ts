@@ -3,6 +3,7 @@ import { directoryBench } from './directory.ts';
 import { guardBench } from './guard.ts';
 import { ledgerBench } from './ledger.ts';
 import { nodeBench } from './node.ts';
+import { barrierCurveBench, benchNodes, meshBench } from './mesh.ts';
 import type { Row } from './row.ts';
 import { benchServer } from './server.ts';
 import { zfsClearBench, zfsListBench, zfsRollbackBench } from './zfs.ts';
@@ -18,6 +19,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   directory: directoryBench,
   ledger: ledgerBench,
   node: nodeBench,
+  mesh: meshBench,
+  'barrier-curve': barrierCurveBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,
@@ -27,6 +30,8 @@ const args = process.argv.slice(2);
 const [first, home, socket, kind] = args;
 if (first === 'server' && home !== undefined && socket !== undefined && kind !== undefined) {
   await benchServer(home, socket, kind);
+} else if (first === 'nodes' && home !== undefined) {
+  await benchNodes(home, Number(socket), Number(kind));
 } else {
   const json = args.includes('--json');
   const names = args.filter((arg) => !arg.startsWith('--'));

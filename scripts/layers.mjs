@@ -20,6 +20,7 @@ const LAYERS = {
   vault: ADAPTER,
   trust: [...ADAPTER, 'client'],
   doors: [...ADAPTER, 'engine'],
+  webhooks: [...ADAPTER, 'engine'],
   node: [...ADAPTER, 'client'],
   client: ['base', 'wire'],
 };
@@ -83,7 +84,8 @@ export async function layerFindings(root, look = cruise) {
     doNotFollow: { path: 'node_modules' },
   };
   const { output } = await look(['src'], options, {
-    extensions: ['.ts'],
+    // The second for packages whose entry is a folder.
+    extensions: ['.ts', '.js'],
     exportsFields: ['exports'],
     conditionNames: ['import', 'node', 'default'],
   });

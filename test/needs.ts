@@ -31,8 +31,11 @@ const PROBES = {
   git: () => program('git', 'git'),
   'ssh-keygen': () => program('ssh-keygen', 'openssh-client'),
   strace: () => program('strace', 'strace'),
+  ngircd: () => program('ngircd', 'ngircd'),
+  openssl: () => program('openssl', 'openssl'),
   script: () => program('script', 'bsdutils'),
   setpriv: () => program('setpriv', 'util-linux'),
+  netns: probeNetns,
 } satisfies Record<string, () => string | undefined>;
 
 export type Component = keyof typeof PROBES;
@@ -110,6 +113,18 @@ function probeCgroup(): string | undefined {
 
 function fuseDevice(): string | undefined {
   return existsSync('/dev/fuse') ? undefined : '/dev/fuse is not there';
+}
+
+/** Namespaces with a wire between them: containers often may not make them. */
+function probeNetns(): string | undefined {
+  const missing = PROBES.root() ?? program('ip', 'iproute2');
+  if (missing !== undefined) return missing;
+  const name = `hauki-needs-${process.pid}`;
+  const made = attempt('ip', 'netns', 'add', name);
+  if (made !== undefined) return made;
+  const wired = attempt('ip', '-n', name, 'link', 'add', 'hauki-a', 'type', 'veth', 'peer', 'name', 'hauki-b');
+  spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
+  return wired;
 }
 
 /** The whole way: make a file system, mount it over a loop device, unmount it. Containers often lack one of the three. */

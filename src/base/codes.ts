@@ -26,6 +26,9 @@ export const CODES = {
   name_too_long: { http: 422, exit: 75, retry: false, hint: 'Guard a dataset with a shorter path.' },
   mutation_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki log" lists the mutations.' },
   evidence_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki evidence" lists what is kept.' },
+  webhook_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki webhook list" lists them.' },
+  webhook_refused: { http: 422, exit: 75, retry: false, hint: 'Give an http(s) address in loopback, 10.0.0.0/8 or 100.64.0.0/10, or have the operator name it in webhooks.allow.' },
+  webhooks_unavailable: { http: 503, exit: 75, retry: true, hint: 'Check space and permissions of HAUKI_HOME, and webhooks.db in it.' },
   cursor_ahead: { http: 409, exit: 75, retry: false, hint: 'The ledger is not the one this cursor is from, or was restored. Begin without a cursor, or after 0.' },
 
   // Who asks may not.

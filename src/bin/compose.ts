@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { v7 as uuidv7 } from 'uuid';
 import type { Event } from '../core/event.ts';
 import { evolve } from '../core/evolve.ts';
@@ -9,6 +10,7 @@ import { Controller } from '../engine/controller.ts';
 import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { Mesh } from '../engine/mesh/mesh.ts';
 import { Enrolment } from '../engine/enrolment.ts';
+import { Database } from '../ledger/sqlite/database.ts';
 import { openSqliteLedger } from '../ledger/sqlite/open.ts';
 import type { Authority } from '../ports/authority.ts';
 import type { Log } from '../ports/log.ts';
@@ -19,6 +21,8 @@ import { directoryStorage } from '../storage/directory/directory.ts';
 import { storageRegistry } from '../storage/registry.ts';
 import { SELF_TEST_NODE } from '../storage/selftest.ts';
 import { zfsStorage } from '../storage/zfs/zfs.ts';
+import { Targets } from '../webhooks/target.ts';
+import { type ServedWebhooks, startWebhooks } from '../webhooks/webhooks.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { faultPoint } from './fault.ts';
@@ -89,6 +93,30 @@ export async function startController({ home, backends, policy, node, log, autho
       await ledger.close();
     },
   };
+}
+
+/** Who is told by HTTP, from a database beside the ledger that is made with the first of them. */
+export function serveWebhooks(
+  home: Home,
+  controller: Controller,
+  { patience, allow }: Config['webhooks'],
+  log: Log,
+): ServedWebhooks {
+  return startWebhooks({
+    source: controller,
+    targets: new Targets(allow),
+    clock: systemClock,
+    random: Math.random,
+    log,
+    patience,
+    newId,
+    exists: existsSync(home.webhooks),
+    open: () => {
+      // It holds secrets, and SQLite gives its other files the mode of this one.
+      closeSync(openSync(home.webhooks, 'a', 0o600));
+      return new Database(home.webhooks);
+    },
+  });
 }
 
 /** The mutations as they follow from the events: what the stored ones are held against. */

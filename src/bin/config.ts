@@ -3,6 +3,8 @@ import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
 import { STREAM_LIMITS, type StreamLimits } from '../doors/http/stream.ts';
 import { checkSettings, duration, settingsText } from './settings-file.ts';
 import { readYaml } from './settings-yaml.ts';
+import { type IrcConfig, ircSchema } from './irc-config.ts';
+import { PATIENCE, type Patience } from '../webhooks/courier.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
 export interface Config {
@@ -12,6 +14,12 @@ export interface Config {
   readonly mesh: MeshConfig;
   /** How slow a reader of events may be. */
   readonly streams: StreamLimits;
+  readonly irc?: IrcConfig;
+  readonly webhooks: {
+    readonly patience: Patience;
+    /** What hooks may call besides loopback and the mesh's networks: host names, addresses, networks. */
+    readonly allow: readonly string[];
+  };
 }
 
 /** Where nodes and programs are let in; see docs/mesh.md. */
@@ -25,6 +33,7 @@ export interface MeshConfig {
 }
 
 const MIB = 1024 * 1024;
+const ALLOWED = /^[A-Za-z0-9.:_-]+(\/\d{1,3})?$/;
 const DEFAULT_RESERVE = { share: 0.05, bytesMax: 256 * MIB };
 
 const keep = z.strictObject({ count: z.int().min(1).optional(), age: duration.optional() });
@@ -37,6 +46,18 @@ const schema = z.strictObject({
     .strictObject({ ttlMax: duration.optional(), grace: duration.optional(), reattach: duration.optional() })
     .optional(),
   streams: z.strictObject({ behind: z.int().min(1).optional(), stall: duration.optional() }).optional(),
+  webhooks: z
+    .strictObject({
+      tries: z.int().min(1).max(100).optional(),
+      wait: duration.optional(),
+      waitMax: duration.optional(),
+      timeout: duration.optional(),
+      disableAfter: duration.optional(),
+      allow: z
+        .array(z.string().regex(ALLOWED, 'a host name, an address, or a network such as 192.168.1.0/24'))
+        .optional(),
+    })
+    .optional(),
   nodes: z
     .record(
       z.string(),
@@ -51,6 +72,7 @@ const schema = z.strictObject({
   listen: z.array(z.string()).optional(),
   listenAnywhere: z.array(z.string()).optional(),
   allowNetworks: z.array(z.string()).optional(),
+  irc: ircSchema(duration).optional(),
 });
 
 const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] };
@@ -66,7 +88,16 @@ export function readConfig(path: string): Config {
   return configOf(text === undefined ? {} : checkSettings(path, readYaml(path, text), schema));
 }
 
-function configOf({ retention, reserve, lease, streams, nodes, ...where }: z.infer<typeof schema>): Config {
+function configOf({
+  retention,
+  reserve,
+  lease,
+  streams,
+  webhooks,
+  nodes,
+  irc,
+  ...where
+}: z.infer<typeof schema>): Config {
   const kept = (rule: 'committed' | 'failed'): Policy['retention']['committed'] => ({
     countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
     ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
@@ -96,6 +127,17 @@ function configOf({ retention, reserve, lease, streams, nodes, ...where }: z.inf
     streams: {
       behindMax: streams?.behind ?? STREAM_LIMITS.behindMax,
       stallMs: streams?.stall ?? STREAM_LIMITS.stallMs,
+    },
+    ...(irc === undefined ? {} : { irc }),
+    webhooks: {
+      patience: {
+        triesMax: webhooks?.tries ?? PATIENCE.triesMax,
+        waitMs: webhooks?.wait ?? PATIENCE.waitMs,
+        waitMsMax: webhooks?.waitMax ?? PATIENCE.waitMsMax,
+        timeoutMs: webhooks?.timeout ?? PATIENCE.timeoutMs,
+        disableMs: webhooks?.disableAfter ?? PATIENCE.disableMs,
+      },
+      allow: webhooks?.allow ?? [],
     },
   };
 }

@@ -7,12 +7,15 @@ import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
 import { barrier } from './commands/barrier.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
+import type { SignOptions } from './commands/irc.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
 import { meshVerbs } from './mesh-verbs.ts';
+import type { WitnessOptions } from './commands/witness.ts';
+import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -225,6 +228,33 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
       .option('--mutation <id>', 'only about this mutation')
       .action(answer(watch));
   },
+  webhook: () => {
+    const webhook = program
+      .command('webhook')
+      .description('who is told by HTTP what happens: signed CloudEvents, at least once, in order')
+      .exitOverride();
+    const part = (spec: string, description: string): Command =>
+      webhook
+        .command(spec)
+        .description(description)
+        .option('--json', 'print one JSON document on stdout, and nothing else')
+        .option('--controller <address>', 'unix:/path, http://… or https://… instead of the one on HAUKI_HOME')
+        .exitOverride();
+    part('add <url>', 'deliver events to this address; its secret is shown once')
+      .option('--type <types>', 'only these, separated by commas; * stands for any letters: cleared,rollback*')
+      .option('--node <name>', 'only of mutations of this node')
+      .option('--dataset <name>', 'only about this dataset, or one inside it')
+      .option('--mutation <id>', 'only about this mutation')
+      .option('--after <seq>', 'begin after this record of the ledger (default: now)')
+      .option('--secret-file <path>', 'the secret, whsec_…, instead of a new one')
+      .action(answer(addWebhook));
+    part('list', 'who is told, how far each has got, and what is wrong with it').action(answer(listWebhooks));
+    part('dead <webhook>', 'events that could not be delivered and were given up').action(answer(deadLetters));
+    part('retry <webhook>', 'try dead letters once more; one that was disabled begins again')
+      .option('--seq <n>', 'only this one')
+      .action(answer(retryWebhook));
+    part('remove <webhook>', 'deliver nothing more to it, and forget it').action(answer(removeWebhook));
+  },
   rollback: () => {
     reader(
       'rollback',
@@ -265,6 +295,23 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
       'find out what storage, permissions and tools are there, prove it, and say how to get what is missing',
     ).action(answer(async (options: DoctorOptions) => (await import('./commands/doctor.ts')).doctor(options)));
   },
+  irc: () => {
+    const irc = program.command('irc').description('ask for changes on the IRC channel of a controller').exitOverride();
+    irc
+      .command('sign')
+      .argument('<words...>', 'rollback M, resolve M commit, resolve M rollback, pin M, unpin M')
+      .description('print a signed line that asks for a change; say it in the channel within five minutes, once')
+      .requiredOption('--as <name>', "your name in the controller's file of signers")
+      .requiredOption('--key <file>', 'your SSH key (ed25519), or the public part of one in your agent')
+      .option('--channel <name>', 'the channel people talk in (default: the one in config.yaml)')
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(
+        answer(async (words: string[], options: SignOptions) =>
+          (await import('./commands/irc.ts')).signLine(words, options),
+        ),
+      );
+  },
   audit: () => {
     const audit = program
       .command('audit')
@@ -282,6 +329,19 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
       .option('--json', 'print one JSON document')
       .exitOverride()
       .action(answer(async (options: VerifyOptions) => (await import('./commands/audit.ts')).auditVerify(options)));
+    audit
+      .command('witness')
+      .argument('<logfile>', 'the log of an IRC channel in which the controller announced its heads, by any client')
+      .description('check that every head announced there is in the ledger; exit 1 when it was cut or rewritten since')
+      .option('--from <nick>', "only what was said by this nick: others may imitate the controller's lines")
+      .option('--key <file>', "the controller's public key, kept elsewhere (default: HAUKI_HOME/controller.pub)")
+      .option('--json', 'print one JSON document')
+      .exitOverride()
+      .action(
+        answer(async (log: string, options: WitnessOptions) =>
+          (await import('./commands/witness.ts')).auditWitness(log, options),
+        ),
+      );
     audit
       .command('rebuild')
       .description(

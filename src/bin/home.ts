@@ -11,6 +11,7 @@ export interface Home {
   readonly store: string;
   readonly log: string;
   readonly config: string;
+  readonly webhooks: string;
 }
 
 /** `HAUKI_HOME`, else `/var/lib/hauki` for root and the XDG data directory for others. */
@@ -23,6 +24,7 @@ export function homeFrom(env: NodeJS.ProcessEnv): Home {
     store: join(root, 'store'),
     log: join(root, 'log', 'controller.log'),
     config: join(root, 'config.yaml'),
+    webhooks: join(root, 'webhooks.db'),
   };
 }
 

@@ -1,6 +1,9 @@
 import { writeSync } from 'node:fs';
 import { CODES } from '../base/codes.ts';
 import { type Refusal, RefusedError } from '../base/refusal.ts';
+import { oneLine } from '../wire/one-line.ts';
+
+export { oneLine };
 
 /** What every command does with its result: people get text, machines one JSON document. */
 
@@ -27,16 +30,6 @@ export function printRefusal(reason: Refusal, json: boolean): void {
 /** The exit code that goes with an error. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof RefusedError ? CODES[error.refusal.code].exit : CODES.internal.exit;
-}
-
-/** Text from elsewhere (intents, names) on a terminal: control characters would let it draw what it likes. */
-export function oneLine(text: string): string {
-  // eslint-disable-next-line no-control-regex -- they are what it is about
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    if (character === '\n') return '\\n';
-    if (character === '\t') return '\\t';
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
 }
 
 /** Columns, aligned; the last one as long as it is. */

@@ -6,10 +6,11 @@ import { formatDuration } from '../base/duration.ts';
 import { type Refusal, RefusedError } from '../base/refusal.ts';
 import { httpDoor } from '../doors/http/server.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
+import type { StatusView } from '../wire/http.ts';
 import { systemClock } from './clock.ts';
 import { readConfig } from './config.ts';
 import { listenForNodes, openMesh } from './listen.ts';
-import { drivers, newId, startController } from './compose.ts';
+import { drivers, newId, serveWebhooks, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
 import { openLink } from './link.ts';
 import { listening } from './listening.ts';
@@ -57,7 +58,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const undo: (() => unknown)[] = [release];
   try {
     const log = logTo(options);
-    const { policy, reserve, streams, mesh: meshConfig } = readConfig(home.config);
+    const { policy, reserve, streams, irc, webhooks: hooked, mesh: meshConfig } = readConfig(home.config);
     const listen = options.ephemeral ? [] : [...meshConfig.listen, ...(options.listen ?? [])];
     const mesh = openMesh(home.root, { ...meshConfig, listen });
     const backends = drivers(home, reserve);
@@ -69,8 +70,11 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { authority } = mesh;
     const { controller, enrolment, stop } = await startController({ home, backends, policy, node, log, authority });
     undo.unshift(stop);
+    const webhooks = serveWebhooks(home, controller, hooked, log);
+    undo.unshift(() => webhooks.stop());
     let end = (): void => {};
     const link = openLink(controller, log);
+    let ircView: (() => StatusView['irc']) | undefined;
     const door = await httpDoor({
       command: link.command,
       controller,
@@ -79,6 +83,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       token: tokenOf(home),
       ephemeral: options.ephemeral,
       limits: streams,
+      irc: () => ircView?.(),
+      webhooks,
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());
@@ -94,6 +100,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const nodes = await listenForNodes(mesh, door, log);
     undo.unshift(nodes.stop);
 
+    if (irc !== undefined) {
+      const { openIrc } = await import('./irc.ts');
+      const opened = openIrc({ config: irc, home, controller, log });
+      ircView = opened.view;
+      undo.unshift(opened.close);
+    }
+
     const prune = setInterval(() => void controller.pruneByItself(), PRUNE_MS);
     undo.unshift(() => clearInterval(prune));
     void controller.pruneByItself();
@@ -106,7 +119,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
         void unwind(undo).then(resolve);
       };
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
-      if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy(), end);
+      if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy() || webhooks.busy(), end);
     });
     const { listening: addresses } = nodes;
     log.info({ version: VERSION, socket: home.socket, url, listening: addresses, pid: process.pid }, 'ready');

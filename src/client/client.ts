@@ -18,6 +18,7 @@ import type {
   SealView,
   StatusView,
 } from '../wire/http.ts';
+import type { DeadList, RetryView, WebhookAdded, WebhookAsk, WebhookList, WebhookView } from '../wire/events.ts';
 import type { Invite, Invited, NodeList, NodeView, TokenAsk, TokenIssued, TokenList, Whoami } from '../wire/mesh.ts';
 import { type Address, type Call, lines, send, text } from './transport.ts';
 
@@ -162,6 +163,34 @@ export class Client {
 
   whoami(): Promise<Whoami> {
     return this.#json({ method: 'GET', path: '/v1/whoami' });
+  }
+
+  addWebhook(ask: WebhookAsk): Promise<WebhookAdded> {
+    return this.#json({ method: 'POST', path: '/v1/webhooks', body: ask });
+  }
+
+  webhooks(): Promise<WebhookList> {
+    return this.#json({ method: 'GET', path: '/v1/webhooks' });
+  }
+
+  webhook(id: string): Promise<WebhookView> {
+    return this.#json({ method: 'GET', path: `/v1/webhooks/${encodeURIComponent(id)}` });
+  }
+
+  /** @returns it as it was */
+  removeWebhook(id: string): Promise<WebhookView> {
+    return this.#json({ method: 'DELETE', path: `/v1/webhooks/${encodeURIComponent(id)}` });
+  }
+
+  /** Events that were given up, at most 100 of them, oldest first. @param after only those after this record */
+  deadLetters(id: string, after = 0): Promise<DeadList> {
+    return this.#json({ method: 'GET', path: `/v1/webhooks/${encodeURIComponent(id)}/dead?after=${after}` });
+  }
+
+  /** @param seq one dead letter; all of them, without it */
+  retryWebhook(id: string, seq?: number): Promise<RetryView> {
+    const body = seq === undefined ? {} : { seq };
+    return this.#json({ method: 'POST', path: `/v1/webhooks/${encodeURIComponent(id)}/retry`, body });
   }
 
   retire(): Promise<unknown> {

@@ -33,8 +33,11 @@ export interface Call {
   readonly answerMsMax?: number;
 }
 
-/** How long to wait for a connection where there is another address to try. */
-const CONNECT_MS_MAX = 3_000;
+/** How long to wait for a connection: to the last address, and where there is another to try. */
+const CONNECT_MS_MAX = 10_000;
+const CONNECT_MS_BEFORE_NEXT = 3_000;
+/** A connection that was cut without a word is found out by it, on which nothing is sent and an answer is waited for. */
+const KEEP_ALIVE_MS = 15_000;
 
 /** @throws RefusedError `controller_unreachable` when no answer comes, `mesh_other` when a stranger answers */
 export async function send(address: Address, call: Call): Promise<IncomingMessage> {
@@ -49,7 +52,7 @@ async function sendByMesh(address: Address, { urls, tls }: MeshRoute, call: Call
   for (const [index, url] of urls.entries()) {
     const sent = open(request, { ...address, url }, call, tls);
     const last = index === urls.length - 1;
-    if (!last) connectingWithin(sent, CONNECT_MS_MAX);
+    connectingWithin(sent, last ? CONNECT_MS_MAX : CONNECT_MS_BEFORE_NEXT);
     try {
       return await answered({ ...address, name: url.origin }, sent, call);
     } catch (error) {
@@ -69,6 +72,7 @@ function neverConnected(request: ClientRequest): boolean {
 function connectingWithin(request: ClientRequest, ms: number): void {
   const limit = setTimeout(() => request.destroy(Object.assign(new Error('no connection'), { code: 'ETIMEDOUT' })), ms);
   request.once('socket', (socket) => {
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.once('secureConnect', () => {
       connected.add(request);
       clearTimeout(limit);

@@ -175,6 +175,11 @@ export class Controller {
     return this.#options.ledger.recordsOf(id);
   }
 
+  /** Records after a cursor, at most `limit`; for whoever follows the ledger at its own pace. */
+  records(after: number, limit: number): Promise<readonly LedgerRecord[]> {
+    return this.#options.ledger.records(after, limit);
+  }
+
   query(query: MutationQuery): Promise<readonly Mutation[]> {
     return this.#options.ledger.query(query);
   }

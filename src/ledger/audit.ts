@@ -34,6 +34,8 @@ interface Finding {
 export interface VerifyOptions {
   /** A head somebody kept elsewhere: from an earlier verification, an export, an IRC log. */
   readonly witness?: Head;
+  /** Many of them, each with where it was found: `The head in line 12`. */
+  readonly witnesses?: Ends['witnesses'];
   /** Defaults to `<home>/controller.pub`. */
   readonly publicKey?: KeyObject;
   /** The mutations, final ones too, as they follow from the events. With it, the stored mutations are compared to the records. */
@@ -62,13 +64,13 @@ export async function verify(home: string, options: VerifyOptions = {}): Promise
         : [];
 
     const found: Finding[] = chain.broken === undefined ? [] : [chain.broken];
-    const witnesses = witnessesOf(saved, options.witness);
+    const witnesses = witnessesOf(saved, options);
     if (publicKey !== undefined) {
       const last = database && lastRecord(database);
       found.push(
         ...contradictions({ last, head, witnesses, publicKey, hashAt: (seq) => database && hashAt(database, seq) }),
       );
-    } else if (chain.records > 0) {
+    } else if (chain.records > 0 || witnesses.length > 0) {
       found.push({
         seq: 1,
         problem: `${paths.publicKey} is missing, so nothing proves that the controller wrote this.`,
@@ -101,10 +103,11 @@ async function walk(database: Database): Promise<ChainVerdict> {
   return check.verdict();
 }
 
-function witnessesOf(saved: Head | undefined, given: Head | undefined): Ends['witnesses'] {
+function witnessesOf(saved: Head | undefined, { witness, witnesses = [] }: VerifyOptions): Ends['witnesses'] {
   return [
     ...(saved === undefined ? [] : [{ head: saved, from: 'The saved head' }]),
-    ...(given === undefined ? [] : [{ head: given, from: 'The head given' }]),
+    ...(witness === undefined ? [] : [{ head: witness, from: 'The head given' }]),
+    ...witnesses,
   ];
 }
 

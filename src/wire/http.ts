@@ -121,37 +121,6 @@ export const MutationQuery = z.strictObject({
   before: mutationId.optional(),
 });
 export const MutationParams = z.strictObject({ id: mutationId });
-const types = z
-  .string()
-  .max(1000)
-  .regex(/^[a-z_*.]+(,[a-z_*.]+)*$/, 'types of events, separated by commas')
-  .meta({
-    description: 'Only these types, separated by commas; `*` stands for any letters.',
-    examples: ['cleared,rollback*'],
-  });
-/** Which events somebody wants to hear of: all that is named has to fit. */
-const selection = {
-  type: types.optional(),
-  node: z
-    .string()
-    .min(1)
-    .max(256)
-    .optional()
-    .meta({ description: 'Only of this node, and of mutations it asked for.' }),
-  dataset: z
-    .string()
-    .min(1)
-    .max(4096)
-    .optional()
-    .meta({ description: 'Only about this dataset or one inside it, and of mutations of such.' }),
-  mutation: mutationId.optional().meta({ description: 'Only about this mutation.' }),
-};
-export const EventsQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).optional().meta({ description: 'Cursor: only events with a higher id.' }),
-  follow: z.enum(['true', 'false']).optional().meta({ description: 'false: end after the events there are.' }),
-  ...selection,
-});
-
 const dataset = z.object({
   name: z.string(),
   driver: z.string(),
@@ -296,12 +265,26 @@ export const StatusView = z
     seals: z.array(SealView),
     ledger: z.object({ records: z.int(), head: z.string() }),
     findings: Findings,
+    irc: z
+      .object({
+        connected: z.boolean(),
+        nick: z.string(),
+        dropped: z.int().meta({ description: 'Lines not said: no connection, or too much waited.' }),
+        unanswered: z.int().meta({ description: 'Questions not answered, because too many were asked.' }),
+        ignored: z
+          .record(z.string(), z.int())
+          .meta({ description: 'Lines of the control channel that were ignored, by why: forged, replayed, old, …' }),
+      })
+      .optional(),
+    webhooks: z
+      .object({ active: z.int(), retrying: z.int(), disabled: z.int(), dead: z.int() })
+      .optional()
+      .meta({ description: 'How many stand how, and how many events were given up; not there without any.' }),
   })
   .meta({ id: 'Status' });
 
 export const Health = z.object({ status: z.string() }).meta({ id: 'Health' });
 
-export type EventsQuery = z.infer<typeof EventsQuery>;
 export type Cleared = z.infer<typeof Cleared>;
 export type Denied = z.infer<typeof Denied>;
 export type Problem = z.infer<typeof Problem>;

@@ -27,6 +27,13 @@ function fault(text: string): string {
   return 'taken';
 }
 
+/** What stands under `irc` when nothing is said of it. */
+function defaults(text: string): object {
+  const { server, channel, accounts, ...rest } = read(text).irc ?? {};
+  expect([server, channel, accounts]).toHaveLength(3);
+  return rest;
+}
+
 describe('config.yaml', () => {
   test('is not needed', () => {
     expect(readConfig(path).policy).toEqual(DEFAULT_POLICY);
@@ -57,10 +64,28 @@ describe('config.yaml', () => {
     ['- a list', /the file/],
     ['retention: {', /cannot be used/],
     ['nodes: { bot: { datasets: /srv } }', /nodes\.bot\.datasets/],
+    ['irc: { server: irc.example.net }', /irc\.channel: a channel in quotes/],
+    ['irc:\n  server: irc.example.net\n  channel: #mesh', /irc\.channel: a channel in quotes/],
+    ['irc: { server: "irc.example.net\\r\\nQUIT", channel: "#mesh" }', /irc\.server: a host name/],
+    ['irc: { server: irc.example.net, channel: "#mesh\\r\\nQUIT" }', /irc\.channel: a channel is/],
+    ['irc: { server: irc.example.net, channel: "#mesh", nick: "two words" }', /irc\.nick: a nick/],
+    ['irc: { server: irc.example.net, channel: "#mesh", password: secret }', /irc: .*password/],
+    ['irc: { server: irc.example.net, channel: "#mesh", controlChannel: "#MESH" }', /irc\.controlChannel: /],
+    ['irc: { server: irc.example.net, channel: "#mesh", heads: often }', /"often" is not a duration/],
   ])('refuses %s and says where', (text, where) => {
     const said = fault(text);
     expect(said).toMatch(/^usage: /);
     expect(said).toMatch(where);
+  });
+
+  test('of an IRC server needs little', () => {
+    const irc = { nick: 'hauki', channel: '#mesh', accounts: [], heads: 300_000 };
+    expect(read('irc: { server: irc.example.net, channel: "#mesh" }').irc).toMatchObject({
+      ...irc,
+      port: 6_697,
+      tls: true,
+    });
+    expect(read('irc: { server: "::1", channel: "#mesh", tls: false }').irc).toMatchObject({ ...irc, port: 6_667 });
   });
 
   test('is documented with its true defaults', () => {
@@ -70,5 +95,9 @@ describe('config.yaml', () => {
     expect({ ...policy, nodes: {} }).toEqual(DEFAULT_POLICY);
     expect(reserve).toEqual(readConfig(join(folder, 'not there')).reserve);
     expect(Object.keys(policy.nodes)).toEqual(['deploy-bot']);
+    const [, block = ''] = /```yaml\n(irc:[\s\S]*?)```/.exec(readFileSync('docs/irc.md', 'utf8')) ?? [];
+    const { server, channel, controlChannel, passwordFile, sasl, accounts, signers, ...rest } = read(block).irc ?? {};
+    expect([server, channel, controlChannel, passwordFile, sasl, accounts, signers]).not.toContain(undefined);
+    expect(rest).toEqual({ ...defaults('irc: { server: x, channel: "#x" }'), tls: { ca: 'irc-ca.pem' } });
   });
 });

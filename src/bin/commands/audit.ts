@@ -13,7 +13,7 @@ export interface ExportOptions {
   readonly after?: string;
 }
 
-const EXIT_BROKEN = 1;
+export const EXIT_BROKEN = 1;
 
 export interface VerifyOptions {
   readonly head?: string;
@@ -25,10 +25,7 @@ export async function auditVerify(options: VerifyOptions): Promise<number> {
   const verdict = await verify(homeFrom(process.env).root, {
     replay,
     ...(witness === undefined ? {} : { witness }),
-  }).catch((error: unknown): Verdict => {
-    if (!(error instanceof RefusedError) || error.refusal.code !== 'ledger_broken') throw error;
-    return { ok: false, records: 0, firstBroken: { seq: 1, problem: error.refusal.message }, notes: [] };
-  });
+  }).catch(unreadable);
   if (options.json) printJson(verdict);
   else {
     for (const note of verdict.notes) say(`note: ${oneLine(note)}`);
@@ -42,6 +39,12 @@ export async function auditVerify(options: VerifyOptions): Promise<number> {
     }
   }
   return verdict.ok ? 0 : EXIT_BROKEN;
+}
+
+/** A ledger that is none any more is a broken one. @throws whatever else kept it from being read */
+export function unreadable(error: unknown): Verdict {
+  if (!(error instanceof RefusedError) || error.refusal.code !== 'ledger_broken') throw error;
+  return { ok: false, records: 0, firstBroken: { seq: 1, problem: error.refusal.message }, notes: [] };
 }
 
 /** A head kept elsewhere: the `head` of an earlier `hauki audit verify --json`, or that document whole. */

@@ -27,8 +27,24 @@ function describe(view: StatusView): string {
     ...open,
     ...view.seals.filter((one) => one.sealed).map((one) => `sealed     ${oneLine(one.dataset)}`),
     `ledger     ${view.ledger.records} records, head ${view.ledger.head.slice(0, 16)}`,
+    ...(view.irc === undefined ? [] : [describeIrc(view.irc)]),
+    ...describeWebhooks(view.webhooks),
     ...describeFindings(view.findings),
   ].join('\n');
+}
+
+function describeIrc({ connected, nick, ignored }: NonNullable<StatusView['irc']>): string {
+  const counts = Object.entries(ignored).map(([why, count]) => `, ${count} ${why.replaceAll('_', ' ')}`);
+  return `irc        ${connected ? `connected as ${oneLine(nick)}` : 'not connected'}${counts.join('')}`;
+}
+
+function describeWebhooks(webhooks: StatusView['webhooks']): string[] {
+  if (webhooks === undefined) return [];
+  const { active, retrying, disabled, dead } = webhooks;
+  const lines = [`webhooks   ${active} active, ${retrying} retrying, ${disabled} disabled, ${dead} dead letters`];
+  if (disabled > 0)
+    lines.push('warning    a webhook was disabled: "hauki webhook list" says why, "hauki webhook retry" begins again');
+  return lines;
 }
 
 function describeFindings({ unknown, missing }: StatusView['findings']): string[] {

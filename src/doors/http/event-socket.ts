@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { refusal } from '../../base/refusal.ts';
-import { EventsQuery } from '../../wire/http.ts';
+import { EventsQuery } from '../../wire/events.ts';
 import { cloudEvent, missedNote, positionNote } from '../../wire/view.ts';
 import type { HttpOptions } from './options.ts';
 import { beginning, type Carrier, LET_GO, stream, STREAM_LIMITS, waiting } from './stream.ts';

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
+import { EventsQuery } from '../../wire/events.ts';
 import * as contract from '../../wire/http.ts';
 import { cloudEvent, missedNote } from '../../wire/view.ts';
 import { sendRefusal } from './answers.ts';
@@ -21,7 +22,7 @@ export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
       schema: {
         summary: 'Live events: server-sent events, or a WebSocket when asked to upgrade.',
         description: DESCRIPTION,
-        querystring: contract.EventsQuery,
+        querystring: EventsQuery,
         response: {
           101: z.undefined().meta({ description: 'A WebSocket: one CloudEvent a text frame. It takes no messages.' }),
           200: {

@@ -5,7 +5,9 @@ import type { Result } from '../../base/result.ts';
 import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
 import type { CommandAnswer, CommandBody } from '../../wire/mesh.ts';
+import type { Webhooks } from '../../ports/webhooks.ts';
 import type { StreamLimits } from './stream.ts';
+import type { StatusView } from '../../wire/http.ts';
 
 /** What the HTTP door needs to know. */
 export interface HttpOptions {
@@ -22,8 +24,12 @@ export interface HttpOptions {
   /** Asked by `POST /v1/retire`: ends the controller if nothing is open. */
   readonly retire: () => boolean;
   readonly ephemeral: boolean;
+  /** Who is told by HTTP; without it, the routes for that are not there. */
+  readonly webhooks?: Webhooks;
   /** How slow a reader of events may be. */
   readonly limits?: StreamLimits;
+  /** How the IRC door fares; undefined where there is none. */
+  readonly irc?: () => StatusView['irc'];
 }
 
 /** What the routes know besides. */

@@ -23,6 +23,7 @@ import type { HttpOptions } from './options.ts';
 import { type Door, Doorkeeper } from './principal.ts';
 import { stateRoutes } from './state.ts';
 import { Upgrades } from './upgrades.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** Largest body taken, bytes. */
 const BODY_BYTES_MAX = 256 * 1024;
@@ -90,6 +91,8 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(barrierRoutes, options);
   await app.register(nodeRoutes, options);
   await app.register(commandRoutes, options);
+  const { webhooks } = options;
+  if (webhooks !== undefined) await app.register(webhookRoutes, { webhooks });
   await app.ready();
 
   const handle: HttpDoor['handle'] = (request, response) => app.routing(request, response);

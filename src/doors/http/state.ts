@@ -9,6 +9,7 @@ import { hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
 import type { HttpOptions } from './options.ts';
 import type { Principal } from './principal.ts';
+import { stateOf } from './webhooks.ts';
 
 /** What there is: status, locks, snapshots, evidence, seals; and letting go of it. */
 export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, options) => {
@@ -50,6 +51,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
       const { state } = controller.engine;
       const open = [...state.mutations.values()];
       const head = await controller.head();
+      const irc = options.irc?.();
       return {
         status: 'ready' as const,
         ...controller.identity,
@@ -62,6 +64,8 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
         seals: [...state.seals].map(([dataset, { driver, wanted }]) => ({ dataset, driver, sealed: wanted })),
         ledger: { records: head?.seq ?? 0, head: head?.hash ?? '' },
         findings: findingsView(state.findings),
+        ...(irc === undefined ? {} : { irc }),
+        ...webhooksView(options.webhooks),
       };
     },
   );
@@ -180,6 +184,17 @@ function visibleLocks(all: readonly Lock[], principal: Principal | undefined): r
   const own = all.filter(({ mutation }) => mutation.node === principal.name);
   const before = new Set(own.flatMap(({ blockedBy }) => blockedBy));
   return all.filter((lock) => own.includes(lock) || before.has(lock.mutation.id));
+}
+
+function webhooksView(webhooks: HttpOptions['webhooks']): Pick<contract.StatusView, 'webhooks'> {
+  const all = webhooks?.list();
+  if (all?.ok !== true || all.value.length === 0) return {};
+  const count = { active: 0, retrying: 0, disabled: 0, dead: 0 };
+  for (const webhook of all.value) {
+    count[stateOf(webhook)] += 1;
+    count.dead += webhook.dead;
+  }
+  return { webhooks: count };
 }
 
 function findingsView({ unknown, missing }: Findings): contract.StatusView['findings'] {

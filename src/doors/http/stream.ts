@@ -4,7 +4,7 @@ import { err, ok, type Result } from '../../base/result.ts';
 import { type Selection, typesOf } from '../../core/selection.ts';
 import type { Controller } from '../../engine/controller.ts';
 import type { Heard } from '../../engine/following.ts';
-import type { EventsQuery } from '../../wire/http.ts';
+import type { EventsQuery } from '../../wire/events.ts';
 import type { Missed } from '../../wire/view.ts';
 
 /** How slow a reader of events may be. */
