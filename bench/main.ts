@@ -1,6 +1,7 @@
 import { throughputBench, btrfsBench } from './api.ts';
 import { directoryBench } from './directory.ts';
 import { guardBench } from './guard.ts';
+import { ircBench } from './irc.ts';
 import { ledgerBench } from './ledger.ts';
 import { nodeBench } from './node.ts';
 import { barrierCurveBench, benchNodes, meshBench } from './mesh.ts';
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   node: nodeBench,
   mesh: meshBench,
   'barrier-curve': barrierCurveBench,
+  irc: ircBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,

@@ -15,7 +15,7 @@ import type { Storage } from '../src/ports/storage.ts';
 import { storageRegistry } from '../src/storage/registry.ts';
 
 /** A storage that does nothing at once: what is left is the controller itself. */
-const NO_OP: Storage = {
+export const NO_OP: Storage = {
   locate: async (target) => ok({ name: target, driver: 'memory' }),
   snapshot: async ({ snapshots }) =>
     ok(snapshots.map((one) => ({ ...one, driver: 'memory', guid: 'x', createdAt: 0 }))),

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { refusal, RefusedError } from '../base/refusal.ts';
@@ -7,6 +8,8 @@ import { type ControlOptions, type IrcDoor, ircDoor } from '../doors/irc/door.ts
 import type { TlsTrust } from '../doors/irc/transport.ts';
 import type { Controller } from '../engine/controller.ts';
 import type { Log } from '../ports/log.ts';
+import { controllerName } from '../trust/controller-name.ts';
+import { meshFolder, readMesh } from '../trust/mesh-home.ts';
 import { systemClock } from './clock.ts';
 import type { Home } from './home.ts';
 import type { IrcConfig } from './irc-config.ts';
@@ -17,17 +20,15 @@ export interface IrcParts {
   readonly home: Home;
   readonly controller: Controller;
   readonly log: Log;
-  /** What barriers over IRC need, once a controller has a mesh. */
-  readonly barrier?: Pick<ControlOptions, 'key' | 'mesh'>;
 }
 
 /**
  * Opens the IRC door as config.yaml says. Files that it names are read now, so that a missing password stops the start with a reason;
  * the server may be anything but there.
  *
- * @throws RefusedError `usage` when a file cannot be used
+ * @throws RefusedError `usage` when a file cannot be used, `mesh_missing` when there is no mesh for a control channel
  */
-export function openIrc({ config, home, controller, log, barrier }: IrcParts): IrcDoor {
+export function openIrc({ config, home, controller, log }: IrcParts): IrcDoor {
   const { server, port, tls, nick, channel, controlChannel, sasl, accounts, signers, heads, flood, patience } = config;
   const at = (path: string): string => resolve(home.root, path);
   const secret = (path: string | undefined, what: string): string | undefined =>
@@ -58,9 +59,7 @@ export function openIrc({ config, home, controller, log, barrier }: IrcParts): I
       },
     },
     channel: channelOf(channel, key),
-    ...(controlChannel === undefined || barrier === undefined
-      ? {}
-      : { control: { channel: channelOf(controlChannel, controlKey), ...barrier } }),
+    ...(controlChannel === undefined ? {} : { control: controlOf(home, channelOf(controlChannel, controlKey)) }),
     headMs: heads,
     cursor: cursorIn(at('irc.cursor')),
     accounts,
@@ -69,6 +68,21 @@ export function openIrc({ config, home, controller, log, barrier }: IrcParts): I
     log,
     random: Math.random,
   });
+}
+
+/**
+ * Orders over IRC are signed by the mesh's CA: its key is the one that every node knows from its join token on, also a node that has no
+ * other way to the controller. What is signed begins with words that no certificate does.
+ */
+function controlOf(home: Home, channel: Channel): ControlOptions {
+  const mesh = readMesh(home.root);
+  if (mesh === undefined) {
+    const message = `${channel.name} is to carry barriers, and there is no mesh in ${meshFolder(home.root)} yet.`;
+    throw new RefusedError(
+      refusal('mesh_missing', message, 'Make it with "hauki mesh init", or leave irc.controlChannel out.'),
+    );
+  }
+  return { channel, name: controllerName(mesh.mesh), key: createPrivateKey(mesh.ca.key) };
 }
 
 function channelOf(name: string, key: string | undefined): Channel {

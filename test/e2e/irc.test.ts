@@ -50,7 +50,7 @@ async function scene(options: NgircdOptions = {}): Promise<Scene> {
       writeFileSync(join(own.home, 'config.yaml'), `irc:\n${lines.map((line) => `  ${line}\n`).join('')}`);
     },
     join: async (nick) => {
-      const joined = await person(server.port, nick, [CHANNEL], options.password);
+      const joined = await person(server.port, nick, [CHANNEL], { password: options.password });
       onTestFinished(joined.leave);
       return joined;
     },

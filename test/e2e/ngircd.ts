@@ -101,6 +101,12 @@ export async function ngircd(folder: string, { password, tls = false }: NgircdOp
   };
 }
 
+/** The server's password, or with an account that account's. */
+export interface Credentials {
+  readonly password?: string | undefined;
+  readonly account?: string;
+}
+
 /** A person's client, which sits in channels and keeps what it sees, as its log would. */
 export interface Person {
   readonly client: Client;
@@ -116,7 +122,7 @@ export async function person(
   port: number,
   nick: string,
   channels: readonly string[],
-  password?: string,
+  { password, account }: Credentials = {},
 ): Promise<Person> {
   const client = new Client();
   const said: MessageEvent[] = [];
@@ -128,7 +134,9 @@ export async function person(
   client.on('join', (event) => {
     if (event.nick === client.user.nick) joined.add(event.channel);
   });
+  let registered = false;
   client.on('registered', () => {
+    registered = true;
     for (const channel of channels) client.join(channel);
   });
   client.connect({
@@ -137,8 +145,8 @@ export async function person(
     nick,
     username: nick,
     gecos: nick,
-    ...(password === undefined ? {} : { password }),
-    account: {},
+    ...(password === undefined || account !== undefined ? {} : { password }),
+    account: account === undefined ? {} : { account, password: password ?? '' },
     version: null,
     auto_reconnect: false,
     ping_interval: 0,
@@ -146,7 +154,10 @@ export async function person(
     message_max_length: 400,
     transport: transportOver(undefined),
   });
-  await until(() => channels.every((channel) => joined.has(channel)), `${nick} is in ${channels.join(', ')}`);
+  await until(
+    () => registered && channels.every((channel) => joined.has(channel)),
+    `${nick} is in ${channels.join(', ')}`,
+  );
   const lines = (from?: string): string[] =>
     said.filter((event) => from === undefined || event.nick === from).map(({ message }) => message);
   return {
@@ -164,7 +175,7 @@ export async function person(
   };
 }
 
-async function freePorts(): Promise<[number, number]> {
+export async function freePorts(): Promise<[number, number]> {
   const servers = await Promise.all(
     [0, 0].map(async (port) => {
       const server = createServer();

@@ -13,7 +13,7 @@ export interface Asked {
   /** When the controller began, wall clock, ms. */
   readonly startedAt: number;
   /** What a barrier knows of a node, in words; undefined when it was never heard of. */
-  readonly presence?: (node: string) => string | undefined;
+  readonly presence: (node: string) => string | undefined;
 }
 
 /** Lines of one answer; a longer one names the command that tells the rest. */
@@ -76,7 +76,7 @@ function locks({ controller }: Asked): string[] {
 async function node(name: string, { controller, presence, now }: Asked): Promise<string[]> {
   const member = controller.engine.state.nodes.get(name);
   const [last] = await controller.query({ node: name, limit: 1 });
-  const heard = presence?.(name);
+  const heard = presence(name);
   if (member === undefined && last === undefined && heard === undefined)
     return [`Nobody called '${oneLine(name)}' ever asked for anything here.`];
   const standing =

@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto';
 import type { Controller } from '../../engine/controller.ts';
-import type { Mesh } from '../../engine/mesh/mesh.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Ignored } from '../../wire/irc/control.ts';
@@ -33,9 +32,9 @@ export interface IrcDoorOptions {
 /** Barriers over IRC. */
 export interface ControlOptions {
   readonly channel: Channel;
-  /** The controller's private key. */
+  /** What the controller signs as, and its private key. */
+  readonly name: string;
   readonly key: KeyObject;
-  readonly mesh: Pick<Mesh, 'addCarrier' | 'heard' | 'presence'>;
 }
 
 /** How the door fares, for whoever watches. */
@@ -85,7 +84,7 @@ export function ircDoor(options: IrcDoorOptions): IrcDoor {
       controller,
       now: clock.now,
       startedAt: clock.now(),
-      ...(control === undefined ? {} : { presence: (node) => presenceOf(node, control.mesh) }),
+      presence: (node) => presenceOf(node, controller.mesh),
     },
     controller,
     channel,
@@ -115,11 +114,12 @@ export function ircDoor(options: IrcDoorOptions): IrcDoor {
 }
 
 function carrierOf({ controller, clock, log }: IrcDoorOptions, control: ControlOptions, voice: Connection): IrcCarrier {
-  const { channel, key, mesh } = control;
+  const { mesh } = controller;
+  const { channel, name, key } = control;
   const carrier: IrcCarrier = new IrcCarrier({
     voice,
     channel: channel.name,
-    name: controller.identity.node,
+    name,
     key,
     keysOf: (sender) => memberKeys(controller.engine.state.nodes.get(sender), clock.now()),
     heard: (node, heartbeat) => mesh.heard(node, heartbeat, carrier.name),
@@ -130,7 +130,7 @@ function carrierOf({ controller, clock, log }: IrcDoorOptions, control: ControlO
   return carrier;
 }
 
-function presenceOf(node: string, mesh: ControlOptions['mesh']): string | undefined {
+function presenceOf(node: string, mesh: Controller['mesh']): string | undefined {
   const presence = mesh.presence(node);
   if (presence === undefined) return undefined;
   const { liveness, since, carrier, heartbeat } = presence;

@@ -66,6 +66,7 @@ declare module 'irc-framework' {
     readonly connection: { readonly transport: Transport | null };
     readonly network: { readonly cap: { isEnabled(capability: string): boolean } };
     on<E extends keyof Events>(event: E, listener: (event: Events[E]) => void): this;
+    off<E extends keyof Events>(event: E, listener: (event: Events[E]) => void): this;
     removeAllListeners(): this;
     connect(options: ConnectOptions): void;
     say(target: string, text: string): void;

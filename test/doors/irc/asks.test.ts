@@ -55,7 +55,7 @@ beforeEach(() => {
     return ok(mutation(1));
   };
   asks = new Asks({
-    asked: { controller: asked, now: () => clock.now(), startedAt: T0 - 5_000 },
+    asked: { controller: asked, now: () => clock.now(), startedAt: T0 - 5_000, presence: () => undefined },
     controller: {
       rollback: async (id) => (id === ID ? err(refusal('snapshot_gone', 'It was pruned.')) : change(`rollback ${id}`)),
       resolve: (id, choice) => change(`resolve ${id} ${choice}`),
