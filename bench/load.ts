@@ -2,7 +2,11 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { Agent, request } from 'node:http';
 
 /** A controller in its own process, from the same bundle as the benchmark. */
-export async function startServer(home: string, socket: string, kind: 'noop' | 'real'): Promise<ChildProcess> {
+export async function startServer(
+  home: string,
+  socket: string,
+  kind: 'noop' | 'real' | 'events',
+): Promise<ChildProcess> {
   const child = fork(process.argv[1] ?? '', ['server', home, socket, kind], { stdio: 'inherit' });
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve());

@@ -1,5 +1,6 @@
 import { throughputBench, btrfsBench } from './api.ts';
 import { directoryBench } from './directory.ts';
+import { eventsBench } from './events.ts';
 import { guardBench } from './guard.ts';
 import { ircBench } from './irc.ts';
 import { ledgerBench } from './ledger.ts';
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   mesh: meshBench,
   'barrier-curve': barrierCurveBench,
   irc: ircBench,
+  events: eventsBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,

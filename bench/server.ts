@@ -11,6 +11,7 @@ import { Mesh } from '../src/engine/mesh/mesh.ts';
 import { Engine, type EngineOptions } from '../src/engine/engine.ts';
 import { Enrolment } from '../src/engine/enrolment.ts';
 import { openSqliteLedger } from '../src/ledger/sqlite/open.ts';
+import { bareEvents } from './events.ts';
 import type { Storage } from '../src/ports/storage.ts';
 import { storageRegistry } from '../src/storage/registry.ts';
 
@@ -35,7 +36,7 @@ export const NO_OP: Storage = {
   scratch: async () => undefined,
 };
 
-/** `bench server <home> <socket> noop|real`: a controller in a process of its own, as in production, with a durable ledger. */
+/** `bench server <home> <socket> noop|real|events`: a controller in a process of its own, as in production, with a durable ledger. */
 export async function benchServer(root: string, socket: string, kind: string): Promise<void> {
   const home = homeFrom({ HAUKI_HOME: root });
   makeHome(home);
@@ -43,7 +44,7 @@ export async function benchServer(root: string, socket: string, kind: string): P
   const mesh = new Mesh({ clock: systemClock });
   const options: EngineOptions = {
     ledger: openSqliteLedger(root),
-    storage: kind === 'noop' ? NO_OP : storageRegistry(drivers(home, { share: 0, bytesMax: 0 })),
+    storage: kind !== 'real' ? NO_OP : storageRegistry(drivers(home, { share: 0, bytesMax: 0 })),
     processes: { stop: async () => ok({ stopped: 0 }) },
     barrier: mesh,
     clock: systemClock,
@@ -55,6 +56,7 @@ export async function benchServer(root: string, socket: string, kind: string): P
   };
   const engine = await Engine.start(options);
   const controller = new Controller(engine, options, mesh);
+  if (kind === 'events') await bareEvents(engine.feed, socket);
   const authority = (): undefined => undefined;
   const enrolment = new Enrolment(engine, { node: 'bench', clock: systemClock, authority, newSecret: newId });
   const door = await httpDoor({ controller, enrolment, log, token: 'unused', ephemeral: false, retire: () => false });

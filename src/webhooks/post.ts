@@ -23,13 +23,11 @@ const ANSWER_BYTES_MAX = 16 * 1024;
 /** Sends it and waits for the status. Redirects are not followed: the address was allowed, where it points to was not. */
 export function post({ url, headers, body, lookup, timeoutMs, signal }: Delivery): Promise<Delivered> {
   return new Promise((resolve) => {
-    const limit = AbortSignal.timeout(timeoutMs);
-    const failed = (error: string, gone = false): void => resolve({ ok: false, error, gone });
+    let late = false;
     const options: RequestOptions = {
       method: 'POST',
       agent: false,
       lookup,
-      signal: AbortSignal.any([limit, signal]),
       headers: {
         'content-type': 'application/cloudevents+json; charset=utf-8',
         'content-length': Buffer.byteLength(body),
@@ -39,13 +37,10 @@ export function post({ url, headers, body, lookup, timeoutMs, signal }: Delivery
     };
     const request = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options, (response) => {
       const status = response.statusCode ?? 0;
+      const why = status >= 300 && status < 400 ? ', and redirects are not followed' : '';
       const done = (): void => {
-        if (status >= 200 && status < 300) resolve({ ok: true });
-        else
-          failed(
-            `it answered ${status}${status >= 300 && status < 400 ? ', and redirects are not followed' : ''}`,
-            status === 410,
-          );
+        if (status >= 200 && status < 300) settle({ ok: true });
+        else settle({ ok: false, error: `it answered ${status}${why}`, gone: status === 410 });
       };
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
@@ -54,11 +49,23 @@ export function post({ url, headers, body, lookup, timeoutMs, signal }: Delivery
       });
       response.once('error', done).once('close', done);
     });
-    request.once('error', (error: NodeJS.ErrnoException) => {
-      if (limit.aborted) failed(`it did not answer within ${timeoutMs} ms`);
-      else
-        failed(error.code === undefined || error.code === 'ABORT_ERR' ? error.message : `${error.code} at ${url.host}`);
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      const why = error.code === undefined ? error.message : `${error.code} at ${url.host}`;
+      settle({ ok: false, error: late ? `it did not answer within ${timeoutMs} ms` : why, gone: false });
     });
+    const stop = (): void => void request.destroy(new Error('the controller stops'));
+    const limit = setTimeout(() => {
+      late = true;
+      stop();
+    }, timeoutMs);
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
     request.end(body);
+
+    function settle(delivered: Delivered): void {
+      clearTimeout(limit);
+      signal.removeEventListener('abort', stop);
+      resolve(delivered);
+    }
   });
 }

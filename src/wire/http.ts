@@ -113,6 +113,17 @@ export const SealBody = z
   .strictObject({ dataset: z.string().min(1).max(4096), sealed: z.boolean() })
   .meta({ id: 'SealBody' });
 
+/** A request of which the answer was lost can be sent again: under the same key it is the same request. */
+export const IdempotencyHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .meta({ description: 'Sent again with the same key and body, the request is answered as it was the first time.' }),
+});
+export const EventsHeaders = z.looseObject({
+  'last-event-id': z.string().optional().meta({ description: 'Resume after this event; goes before `after`.' }),
+});
+
 export const MutationQuery = z.strictObject({
   node: z.string().max(256).optional(),
   since: z.iso.datetime({ offset: true }).optional(),

@@ -208,6 +208,27 @@ describe('guard', () => {
     expect(said).toEqual([false]);
   });
 
+  test('a program that slept past its lease hears it as soon as it wakes', async () => {
+    const own = shared.another();
+    const before = fingerprint(own.site);
+    const program = start(
+      own,
+      `await client.guard({ intent: 'sleeps', datasets: [site], ttl: '1s' }, async (m) => {
+        writeFileSync(site + '/config', 'two');
+        say(m.mutation);
+        await new Promise((resolve) => m.signal.addEventListener('abort', resolve));
+      }).catch((error) => say({ ours: error instanceof RefusedError, outcome: outcomeOf(error) }));`,
+    );
+    await until(() => program.said().length === 1, 'it works');
+    const [mutation] = program.said() as [string];
+    program.child.kill('SIGSTOP');
+    await until(async () => (await shared.show(mutation)).stage === 'rolled_back', 'it is rolled back');
+    program.child.kill('SIGCONT');
+    await program.done;
+    expect(program.said()[1]).toMatchObject({ ours: true, outcome: { mutation, stage: 'rolled_back' } });
+    expect(fingerprint(own.site)).toBe(before);
+  });
+
   test('a program that is killed is undone, with the programs it started', async () => {
     const own = shared.another();
     const before = fingerprint(own.site);
@@ -252,6 +273,29 @@ describe('events', () => {
     await until(() => heard() >= ledger.records, 'everything is heard');
     program.child.kill('SIGTERM');
     expect(program.said()).toEqual(Array.from({ length: heard() }, (_, index) => index + 1));
+  });
+
+  test('reach a reader who is slower than the controller waits', async () => {
+    const own = ownPlace();
+    mkdirSync(own.home, { mode: 0o700 });
+    writeFileSync(join(own.home, 'config.yaml'), 'streams: { behind: 10, stall: 200ms }\n');
+    const controller = await own.controller();
+    const wanted = 1_200;
+    const said = await run(
+      own,
+      `const ids = [];
+      const intent = 'ü🦉'.repeat(170);
+      const happen = () => client.request({ intent, datasets: ['/nowhere'] }).catch(() => {});
+      for (let batch = 0; batch < ${wanted / 40}; batch += 1) await Promise.all(Array.from({ length: 20 }, happen));
+      for await (const event of client.events({ after: 0 })) {
+        ids.push(Number(event.id));
+        if (ids.length % 300 === 0) await new Promise((resolve) => setTimeout(resolve, 1_000));
+        if (ids.length === ${wanted}) break;
+      }
+      say(ids.every((id, index) => id === index + 1));`,
+    );
+    expect(said).toEqual([true]);
+    expect(controller.stderr()).toContain('too slow');
   });
 
   test('end with their signal, also while nothing happens', async () => {

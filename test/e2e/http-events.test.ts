@@ -184,6 +184,17 @@ describe('a filter', () => {
   });
 });
 
+describe('a stream', () => {
+  test.each([{}, { accept: '*/*' }, { accept: 'application/json' }])(
+    'is one whatever is accepted: %j',
+    async (headers) => {
+      const answer = await ask(to, 'GET', '/v1/events?after=0&follow=false&type=controller_started', { headers });
+      expect(answer).toMatchObject({ status: 200, headers: { 'content-type': 'text/event-stream' } });
+      expect(answer.text).toContain('hauki.controller_started');
+    },
+  );
+});
+
 describe('a WebSocket', () => {
   test('tells what happens as it happens, and resumes by its cursor', async () => {
     const ws = socket('type=denied');

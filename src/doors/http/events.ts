@@ -18,10 +18,12 @@ export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
     '/v1/events',
     {
       config: { needs: ['read'] },
-      sse: { kind: 'only' },
+      // Whatever a caller says it accepts: there is nothing else to be had here.
+      sse: { kind: 'manual' },
       schema: {
         summary: 'Live events: server-sent events, or a WebSocket when asked to upgrade.',
         description: DESCRIPTION,
+        headers: contract.EventsHeaders,
         querystring: EventsQuery,
         response: {
           101: z.undefined().meta({ description: 'A WebSocket: one CloudEvent a text frame. It takes no messages.' }),
@@ -29,13 +31,11 @@ export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
             description: 'CloudEvents 1.0 (structured JSON), one an event; `id` is the cursor.',
             content: { 'text/event-stream': { schema: z.string() } },
           },
-          '4xx': contract.Denied,
-          '5xx': contract.Denied,
         },
       },
     },
     async (request, reply) => {
-      const after = await beginning(controller, request.query, request.headers);
+      const after = await beginning(controller, request.query, request.raw.headers);
       if (!after.ok) return sendRefusal(reply, after.error);
       const gone = new AbortController();
       request.raw.once('close', () => gone.abort());

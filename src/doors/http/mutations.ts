@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import * as z from 'zod';
 import { canonicalJson } from '../../base/canonical.ts';
 import { parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
@@ -29,9 +30,20 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
       config: { needs: ['guard'] },
       schema: {
         summary: 'Ask for clearance; answers when it is decided.',
-        description: 'With an Idempotency-Key header the same request can be sent again after a lost answer.',
+        description: `With an Idempotency-Key header the same request can be sent again after a lost answer. With \`attach\` the answer is a stream
+of JSON lines, whatever the decision: first the clearance or the refusal, later \`{"status":"revoked",…}\` should it be taken back.`,
+        headers: contract.IdempotencyHeaders,
         body: contract.MutationAsk,
-        response: { 200: contract.Cleared, ...refusals },
+        response: {
+          200: {
+            description: 'Cleared; with `attach`, the decision and what comes after it.',
+            content: {
+              'application/json': { schema: contract.Cleared },
+              'application/x-ndjson': { schema: z.string() },
+            },
+          },
+          ...refusals,
+        },
       },
     },
     async (request, reply) => {
@@ -51,7 +63,13 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
         summary: 'Hang an attached clearance on this connection, after the one before was lost.',
         params: contract.MutationParams,
         body: contract.FenceBody,
-        response: refusals,
+        response: {
+          200: {
+            description: 'JSON lines: the clearance, and what comes after it.',
+            content: { 'application/x-ndjson': { schema: z.string() } },
+          },
+          ...refusals,
+        },
       },
     },
     async (request, reply) => {

@@ -4,12 +4,7 @@ import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import { fastifySSE } from '@fastify/sse';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { guardRoutes } from './access.ts';
 import { errorHandler, notFoundHandler } from './answers.ts';
 import { barrierRoutes } from './barriers.ts';
@@ -19,6 +14,7 @@ import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
 import { mutationRoutes } from './mutations.ts';
 import { nodeRoutes } from './nodes.ts';
+import { openApi } from './openapi.ts';
 import type { HttpOptions } from './options.ts';
 import { type Door, Doorkeeper } from './principal.ts';
 import { stateRoutes } from './state.ts';
@@ -28,8 +24,16 @@ import { webhookRoutes } from './webhooks.ts';
 /** Largest body taken, bytes. */
 const BODY_BYTES_MAX = 256 * 1024;
 
+export interface Route {
+  readonly method: string;
+  /** With parameters as `:id`. */
+  readonly url: string;
+}
+
 export interface HttpDoor {
   readonly app: FastifyInstance;
+  /** Everything that is answered. */
+  readonly routes: readonly Route[];
   /** A server for callers who were let in by file permission. */
   readonly local: Server;
   /** A server whose callers must show a token. */
@@ -69,20 +73,12 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   const upgrades = new Upgrades(keeper, denials);
   upgrades.add(eventSocket(options));
 
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'hauki controller',
-        version: options.controller.identity.version,
-        description: 'Clearance, outcome and history of changes to guarded state.',
-      },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-      security: [{ token: [] }],
-    },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
-  });
+  const routes: Route[] = [];
+  app.addHook(
+    'onRoute',
+    ({ method, url }) => void routes.push(...[method].flat().map((one) => ({ method: one, url }))),
+  );
+  await app.register(swagger, openApi(options.controller.identity.version));
   await app.register(fastifySSE, { heartbeatInterval: 15_000 });
   let closing = false;
   await app.register(mutationRoutes, { ...options, closing: () => closing });
@@ -112,6 +108,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   admit(remote, 'loopback');
   return {
     app,
+    routes,
     local,
     remote,
     handle,
