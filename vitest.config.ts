@@ -27,7 +27,7 @@ export default defineConfig({
           // One suite a port, run against the fake and against the real thing: real file systems, so slower.
           name: 'conformance',
           include: ['test/conformance/**/*.test.ts'],
-          exclude: ['test/conformance/**/*.zfs.test.ts', 'test/**/fixtures/**'],
+          exclude: ['test/conformance/**/*.{zfs,lxd}.test.ts', 'test/**/fixtures/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           // Workers a project may only differ from another's when the two do not run at once.
@@ -49,6 +49,22 @@ export default defineConfig({
                 hookTimeout: 300_000,
                 maxWorkers: 2,
                 sequence: { groupOrder: 3 },
+              },
+            },
+          ]),
+      // The same of LXD: in the lab (lab/scenarios/reach.ts), or by hand with HAUKI_LXD naming a running container to use.
+      ...(process.env['HAUKI_LXD'] === undefined
+        ? []
+        : [
+            {
+              extends: true as const,
+              test: {
+                name: 'lxd',
+                include: ['test/conformance/**/*.lxd.test.ts'],
+                testTimeout: 600_000,
+                hookTimeout: 600_000,
+                maxWorkers: 2,
+                sequence: { groupOrder: 4 },
               },
             },
           ]),

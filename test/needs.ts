@@ -38,6 +38,10 @@ const PROBES = {
   script: () => program('script', 'bsdutils'),
   setpriv: () => program('setpriv', 'util-linux'),
   netns: probeNetns,
+  busybox: () => program('busybox', 'busybox'),
+  fish: () => program('fish', 'fish'),
+  tcsh: () => program('tcsh', 'tcsh'),
+  sshd: () => program('sshd', 'openssh-server'),
 } satisfies Record<string, () => string | undefined>;
 
 export type Component = keyof typeof PROBES;

@@ -84,6 +84,17 @@ export const CODES = {
   snapshot_gone: { http: 410, exit: 75, retry: false, hint: 'It was pruned or destroyed; pin what must stay.' },
   snapshot_kept: { http: 409, exit: 75, retry: false, hint: 'Unpin it, or end the mutation that needs it.' },
 
+  // A command in the place it is meant for.
+  context_invalid: { http: 422, exit: 64, retry: false, hint: 'Name a context: local, lxd:NAME, incus:NAME or ssh:[USER@]HOST[:PORT].' },
+  context_missing: { http: 404, exit: 75, retry: false, hint: 'Check the name, and that it is running. Nothing was executed.' },
+  context_unreachable: { http: 503, exit: 75, retry: true, hint: 'Nothing was executed; ask again when it can be reached.' },
+  context_denied: { http: 403, exit: 75, retry: false, hint: 'Nothing was executed. See docs/reach.md for keys and known hosts.' },
+  command_invalid: { http: 422, exit: 64, retry: false, hint: 'Give a program and its arguments; none can hold a NUL.' },
+  command_unstartable: { http: 422, exit: 75, retry: false, hint: 'Check the spelling and that it is installed there. Nothing was executed.' },
+  command_stopped: { http: 409, exit: 70, retry: false, hint: 'All its processes have ended; what it did until then is done.' },
+  command_lost: { http: 503, exit: 70, retry: false, hint: 'It may still run there, or have ended either way: look before it is run again.' },
+  file_failed: { http: 422, exit: 75, retry: false, hint: 'Mend what the message names; what was there before is there still.' },
+
   // A person has to look.
   rollback_failed: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Mend the cause, then "hauki resolve M --rollback" tries again.' },
   rollback_unverified: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Something wrote during the rollback; stop it, then "hauki resolve M --rollback".' },

@@ -11,8 +11,8 @@ import type { SignOptions } from './commands/irc.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
-import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
+import { execVerb } from './exec-verb.ts';
 import { meshVerbs } from './mesh-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
 import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
@@ -284,11 +284,6 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
   },
   seal: () => sealing('seal', true, 'make a dataset read-only unless a mutation is cleared'),
   unseal: () => sealing('unseal', false, 'lift the seal of a dataset'),
-  thaw: () => {
-    verb('thaw', 'end whatever the node process on this machine is halted for, and thaw what it froze').action(
-      answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).thaw(options)),
-    );
-  },
   doctor: () => {
     verb(
       'doctor',
@@ -368,7 +363,7 @@ function sealing(name: string, sealed: boolean, description: string): void {
     .action(answer((options: SealOptions) => seal(sealed, options)));
 }
 
-const verbs = { ...VERBS, ...meshVerbs({ program, answer }) };
+const verbs = { ...VERBS, ...execVerb({ program, answer }), ...meshVerbs({ program, answer }) };
 const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
 for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();
 

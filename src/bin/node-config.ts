@@ -11,6 +11,8 @@ export interface NodeConfig {
   /** `host:port`, `unix:/path`, `http://…` or `https://…`; tried in this order. */
   readonly controllers: readonly string[];
   readonly heartbeat: string | undefined;
+  /** Where its hooks run: `lxd:crm`. */
+  readonly via: string | undefined;
   readonly flush: FlushPlan;
   readonly freeze: readonly Freezable[];
   readonly freezeMsMax: number;
@@ -40,6 +42,7 @@ const schema = z.strictObject({
   mesh: z.string().optional(),
   controllers: z.array(controller).min(1).optional(),
   heartbeat: path.optional(),
+  via: z.string().optional(),
   halt: z
     .strictObject({
       flush: z.array(z.strictObject({ run: argv, within: limit.optional() })).optional(),
@@ -54,11 +57,12 @@ const schema = z.strictObject({
 /** @throws RefusedError `usage`, naming the place */
 export async function readNodeConfig(file: string): Promise<NodeConfig> {
   const said = checkSettings(file, await parsed(file, settingsText(file) ?? '{}'), schema);
-  const { node, controllers, heartbeat, halt = {} } = said;
+  const { node, controllers, heartbeat, via, halt = {} } = said;
   return {
     node,
     controllers: controllers ?? [],
     heartbeat,
+    via,
     flush: {
       hooks: (halt.flush ?? []).map(({ run, within }) => ({ run, withinMs: within ?? HOOK_MS })),
       sync: halt.sync ?? [],

@@ -5,7 +5,7 @@ import { RefusedError } from '../base/refusal.ts';
 import type { MeshRoute } from '../client/transport.ts';
 import { nodeRefusal } from '../core/policy/policy.ts';
 import { openNodeDoor } from '../node/door.ts';
-import { runHere } from '../node/halting/process.ts';
+import { type Run, runHere } from '../node/halting/process.ts';
 import { type ControllerAddress, dialInTurn } from '../node/link/dial.ts';
 import { MeshNode } from '../node/node.ts';
 import type { Log } from '../ports/log.ts';
@@ -21,6 +21,8 @@ export interface Identity {
   readonly home: NodeHome;
   /** Its name, where its folder does not tell. */
   readonly name?: string;
+  /** How its container of the same name is reached, where its folder does not tell: `lxd`. */
+  readonly via?: string;
 }
 
 export interface NodeProcess {
@@ -42,7 +44,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   const nodes: MeshNode[] = [];
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);
   try {
-    for (const { home: own, name: fallback, config } of configs) {
+    for (const { home: own, name: fallback, via: kind, config } of configs) {
       const name = config.node ?? fallback ?? '';
       const refused = nodeRefusal(name);
       if (refused !== undefined) throw new RefusedError(refused);
@@ -57,7 +59,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
           controller: controllers.join(', '),
           dial: dialInTurn(controllers.map((words) => addressOf(words, name, own))),
           flush: config.flush,
-          run: runHere,
+          run: await runVia(config.via ?? contextOf(kind, name)),
           freeze: config.freeze,
           freezeMsMax: config.freezeMsMax,
           heartbeatFile,
@@ -81,6 +83,20 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
       rmSync(home.socket, { force: true });
     },
   };
+}
+
+function contextOf(kind: string | undefined, node: string): string | undefined {
+  return kind === undefined || kind === 'local' ? undefined : `${kind}:${node}`;
+}
+
+/** @throws RefusedError `context_invalid` */
+async function runVia(context: string | undefined): Promise<Run> {
+  if (context === undefined) return runHere;
+  // Most nodes speak for where they are, and are the smaller for it.
+  const [{ openReach }, { runIn }] = await Promise.all([import('./reach.ts'), import('../node/halting/reached.ts')]);
+  const reach = openReach(context);
+  if (!reach.ok) throw new RefusedError(reach.error);
+  return runIn(reach.value);
 }
 
 async function stopAll(nodes: readonly MeshNode[]): Promise<void> {

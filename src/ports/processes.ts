@@ -2,7 +2,10 @@ import type { Refusal } from '../base/refusal.ts';
 import type { Result } from '../base/result.ts';
 import type { MutationId } from '../core/mutation/mutation.ts';
 
-/** The processes that work under a mutation on this host. */
+/** What marks a process as working under a mutation; inherited by whatever it starts. */
+export const MUTATION_VARIABLE = 'HAUKI_MUTATION';
+
+/** The processes that work under a mutation in one place. */
 export interface Processes {
   /**
    * Ends every process that carries the mutation in its environment, and their descendants: SIGTERM, then SIGKILL.

@@ -1,10 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
-import type { Processes } from '../../ports/processes.ts';
-
-/** What marks a process as working under a mutation; inherited by whatever it starts. */
-export const MUTATION_VARIABLE = 'HAUKI_MUTATION';
+import { MUTATION_VARIABLE, type Processes } from '../../ports/processes.ts';
+import { CARRIER_VARIABLE } from '../command.ts';
 
 export interface LocalProcessesOptions {
   /** How long a process may take to end after SIGTERM before it is killed, ms. */
@@ -26,6 +24,8 @@ interface Process {
   readonly parent: number;
   readonly command: string;
   readonly marked: boolean;
+  /** The process that will end this one in its own time: see CARRIER_VARIABLE. */
+  readonly carrierOf: number | undefined;
 }
 
 /**
@@ -34,13 +34,17 @@ interface Process {
  *
  * Sees and ends only what the controller's user may: its own, or everybody's as root.
  */
-export function localProcesses({ patienceMs = 3_000, killMs = 5_000 }: LocalProcessesOptions = {}): Processes {
+export function localProcesses(options: LocalProcessesOptions = {}): Processes {
   return {
-    stop: async (mutation) => stop(`${MUTATION_VARIABLE}=${mutation}`, patienceMs, killMs),
+    stop: (mutation) => endMarked(`${MUTATION_VARIABLE}=${mutation}`, options),
   };
 }
 
-async function stop(mark: string, patienceMs: number, killMs: number): Promise<Result<{ stopped: number }, Refusal>> {
+/** Ends every process with this in its environment (`NAME=value`), and their descendants. */
+export async function endMarked(
+  mark: string,
+  { patienceMs = 3_000, killMs = 5_000 }: LocalProcessesOptions = {},
+): Promise<Result<{ stopped: number }, Refusal>> {
   const stopped = new Set<string>();
   const started = performance.now();
   let emptyLooks = 0;
@@ -83,7 +87,9 @@ function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
 }
 
 async function familyOf(mark: string, known: ReadonlySet<string>): Promise<Process[]> {
-  const all = await processes(mark);
+  const everybody = await processes(mark);
+  const there = new Set(everybody.map(({ pid }) => pid));
+  const all = everybody.filter(({ carrierOf }) => carrierOf === undefined || !there.has(carrierOf));
   const family = new Set(all.filter((one) => one.marked || known.has(one.identity)).map((one) => one.pid));
   for (let grown = true; grown;) {
     grown = false;
@@ -132,13 +138,15 @@ async function describe(pid: number, mark: string): Promise<Process | undefined>
     const fields = stat.slice(nameEnd + 2).split(' ');
     const [state, parent] = fields;
     if (state === 'Z' || state === 'X') return undefined;
-    const environ = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '');
+    const environ = (await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')).split('\0');
+    const carrierOf = environ.find((entry) => entry.startsWith(`${CARRIER_VARIABLE}=`))?.split('=')[1];
     return {
       pid,
       identity: `${pid} ${fields[START_TIME]}`,
       parent: Number(parent),
       command: stat.slice(stat.indexOf('(') + 1, nameEnd),
-      marked: environ.split('\0').includes(mark),
+      marked: environ.includes(mark),
+      carrierOf: carrierOf === undefined ? undefined : Number(carrierOf),
     };
   } catch {
     return undefined;

@@ -131,6 +131,18 @@ test('ends what is started while it looks', async () => {
   expect(pids().length).toBe(count);
 });
 
+test('leaves what carries a command elsewhere to who started it, for as long as that one is there', async () => {
+  const id = randomUUID();
+  const script = `HAUKI_CARRIER=$$ HAUKI_MUTATION=${id} sleep 60 & echo $! >> pids; exec sleep 60`;
+  const starter = await under('another', script, 1);
+  expect(await processes.stop(id)).toEqual({ ok: true, value: { stopped: 0 } });
+  expect(alive().length).toBe(1);
+  starter.kill('SIGKILL');
+  await until(() => starter.signalCode !== null, 'who started it is gone');
+  expect(await processes.stop(id)).toEqual({ ok: true, value: { stopped: 1 } });
+  expect(alive()).toEqual([]);
+});
+
 test('names those that cannot be ended', async () => {
   const id = randomUUID();
   await under(id, 'echo $$ >> pids; exec sleep 60', 1);
