@@ -3,17 +3,16 @@ import { refusal, RefusedError } from '../base/refusal.ts';
 import type { ExportOptions, VerifyOptions } from './commands/audit.ts';
 import type { ControllerOptions } from './commands/controller.ts';
 import type { DoctorOptions } from './commands/doctor.ts';
-import { guard } from './commands/guard.ts';
 import { diff, log, type ReadOptions, show } from './commands/history.ts';
-import { barrier } from './commands/barrier.ts';
 import { evidence, prune, removeEvidence, seal, type SealOptions, snapshots } from './commands/kept.ts';
 import type { SignOptions } from './commands/irc.ts';
 import { pin, resolve, rollback } from './commands/outcome.ts';
 import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
+import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
-import { execVerb } from './exec-verb.ts';
 import { meshVerbs } from './mesh-verbs.ts';
+import { workVerbs } from './work-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
 import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
@@ -115,69 +114,6 @@ const VERBS: Readonly<Record<string, () => void>> = {
           (await import('./commands/controller.ts')).runController(options, 'controller'),
         ),
       );
-  },
-  guard: () => {
-    reader('guard', 'freeze the state, run a command, then commit or undo')
-      .argument('<command...>', 'the command and its arguments, after --')
-      .option('--intent <text>', 'what you are about to change, and why (1 to 512 characters)')
-      .option('--path <dir>', 'a directory to guard; can be given again', collect)
-      .option('--dataset <name>', 'a dataset to guard; can be given again', collect)
-      .option('--recursive', 'with every dataset inside those named, all of one moment (ZFS)')
-      .option('--node <name>', 'who asks (default: the host name)')
-      .option('--ttl <duration>', 'length of the lease, renewed while the command runs (default: 10m)')
-      .option('--wait <duration>', 'how long to wait for the locks (default: 30s)')
-      .option('--critical', 'halt and flush every node of the mesh first: one master snapshot, then go on')
-      .option('--hold', 'critical: the nodes stay halted until the command has ended')
-      .option('--allow-missing <node>', 'critical: do without this node; can be given again', collect)
-      .option('--flush <duration>', 'critical: how long the nodes have for their flush (default: 30s)')
-      .option('--verify <command>', 'after a success, run this too; if it fails, undo. Words and quotes, no shell')
-      .addOption(
-        new Option('--on-expiry <what>', 'when the lease is lost')
-          .choices(['rollback', 'quarantine'])
-          .default('rollback'),
-      )
-      .option('-q, --quiet', 'say nothing but errors')
-      .passThroughOptions()
-      .addHelpText(
-        'after',
-        `
-Examples:
-  $ hauki guard --intent "bump the crm schema" --path ./site -- ./migrate.sh
-  $ hauki guard --intent "new config" --path /etc/app --verify "app --check" -- cp app.conf /etc/app/
-  $ hauki guard --intent "agent patch" --path src --path tests --ttl 2m -- ./agent.sh
-
-The command sees HAUKI_MUTATION, HAUKI_FENCE, HAUKI_SNAPSHOT and HAUKI_INTENT. Its stdin, stdout and stderr are untouched (with
---json its stdout goes to stderr). Ctrl-C stops it and rolls back.
-
-Exit codes: 0 committed · the command's own code when it failed and was rolled back (128+n for a signal) · 64 wrong usage ·
-70 outcome unknown or quarantined · 75 denied or unreachable, nothing executed`,
-      )
-      .action(answer(guard));
-  },
-  barrier: () => {
-    reader('barrier', 'halt and flush every node, take one master snapshot, go on')
-      .option('--intent <text>', 'what it is for (1 to 512 characters)')
-      .option('--path <dir>', 'a directory to freeze; can be given again', collect)
-      .option('--dataset <name>', 'a dataset to freeze; can be given again', collect)
-      .option('--recursive', 'with every dataset inside those named, all of one moment (ZFS)')
-      .option('--node <name>', 'who asks (default: the host name)')
-      .option('--wait <duration>', 'how long to wait for mutations under way (default: 30s)')
-      .option('--allow-missing <node>', 'do without this node; can be given again', collect)
-      .option('--flush <duration>', 'how long the nodes have for their flush (default: 30s)')
-      .option('-q, --quiet', 'say nothing but errors')
-      .addHelpText(
-        'after',
-        `
-The snapshot is verified: every node said that it had flushed before it was taken, and afterwards that it never ran in between. A
-node that is not heard of, cannot flush or ran too early denies it, and then no snapshot stays. A node that hears nothing more goes on
-by itself after 10 s.
-
-Example:
-  $ hauki barrier --intent "before the upgrade" --dataset tank/meshfs --recursive
-
-Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
-      )
-      .action(answer(barrier));
   },
   status: () => {
     reader('status', 'how the controller stands').action(answer(status));
@@ -284,6 +220,11 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
   },
   seal: () => sealing('seal', true, 'make a dataset read-only unless a mutation is cleared'),
   unseal: () => sealing('unseal', false, 'lift the seal of a dataset'),
+  thaw: () => {
+    verb('thaw', 'end whatever the node process on this machine is halted for, and thaw what it froze').action(
+      answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).thaw(options)),
+    );
+  },
   doctor: () => {
     verb(
       'doctor',
@@ -363,7 +304,11 @@ function sealing(name: string, sealed: boolean, description: string): void {
     .action(answer((options: SealOptions) => seal(sealed, options)));
 }
 
-const verbs = { ...VERBS, ...execVerb({ program, answer }), ...meshVerbs({ program, answer }) };
+const verbs = {
+  ...VERBS,
+  ...workVerbs({ answer, verb, reader, collect }),
+  ...meshVerbs({ program, answer }),
+};
 const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
 for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();
 

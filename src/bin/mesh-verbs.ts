@@ -88,11 +88,6 @@ export function meshVerbs({ program, answer }: VerbTools): Readonly<Record<strin
         answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).nodeStatus(options)),
       );
     },
-    thaw: () => {
-      below(program, 'thaw', 'on a node: end whatever its process is halted for, and thaw what it froze').action(
-        answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).thaw(options)),
-      );
-    },
     token: () => {
       const token = program.command('token').description('API tokens for programs and people').exitOverride();
       asking(token, 'create', 'make a token, and show it: once')
@@ -118,7 +113,7 @@ export function meshVerbs({ program, answer }: VerbTools): Readonly<Record<strin
   };
 }
 
-export function collect(value: string, before: readonly string[] | undefined): string[] {
+function collect(value: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), value];
 }
 

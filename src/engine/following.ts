@@ -33,6 +33,8 @@ export interface FollowSource {
 
 /** Records read from the ledger at a time. */
 const PAGE = 500;
+/** Records that a follower keeps at hand when they happen. */
+const FRESH_MAX = 32;
 const POSITION_MS = 15_000;
 const SUBJECTS_MAX = 1_000;
 
@@ -59,7 +61,8 @@ export async function* following(source: FollowSource, follow: Follow): AsyncGen
         yield { kind: 'missed', from: cursor + 1, to: head };
         return;
       }
-      const page = await ledger.records(cursor, PAGE);
+      const fresh = follow.live ? bell.since(cursor) : undefined;
+      const page = fresh ?? (await ledger.records(cursor, PAGE));
       for (const record of page) {
         const subject = asksForSubject(selection) ? await subjects.of(record.event) : undefined;
         cursor = record.seq;
@@ -68,7 +71,7 @@ export async function* following(source: FollowSource, follow: Follow): AsyncGen
         said = cursor;
         if (signal.aborted) return;
       }
-      if (page.length === PAGE) {
+      if (fresh === undefined && page.length === PAGE) {
         if (cursor - said >= PAGE) yield position();
         // A long way to catch up must not keep the rest of the controller from its work.
         await new Promise<void>((resolve) => clock.soon(resolve));
@@ -86,9 +89,14 @@ export async function* following(source: FollowSource, follow: Follow): AsyncGen
   }
 }
 
-/** Rings when something was recorded, or the follower wants to leave; remembers that it rang while nobody listened. */
+/**
+ * Rings when something was recorded, or the follower wants to leave; remembers that it rang while nobody listened. It has the last few
+ * records at hand, which all followers share, so that a thousand who are up to date do not read the ledger for every event.
+ */
 class Bell {
   readonly #end: () => void;
+  #fresh: LedgerRecord[] = [];
+  #tooMany = false;
   #rung = false;
   #wake = (): void => undefined;
 
@@ -97,12 +105,26 @@ class Bell {
       this.#rung = true;
       this.#wake();
     };
-    const unsubscribe = feed.subscribe(ring);
+    const unsubscribe = feed.subscribe((record) => {
+      if (this.#fresh.length < FRESH_MAX) this.#fresh.push(record);
+      else this.#tooMany = true;
+      ring();
+    });
     signal.addEventListener('abort', ring);
     this.#end = () => {
       unsubscribe();
       signal.removeEventListener('abort', ring);
     };
+  }
+
+  /** The records right after this one; undefined when the ledger has to be read for them. */
+  since(cursor: number): readonly LedgerRecord[] | undefined {
+    const fresh = this.#fresh.filter(({ seq }) => seq > cursor);
+    // What did not find room has rung as well, and is still to be read.
+    if (this.#tooMany) this.#rung = true;
+    this.#tooMany = false;
+    this.#fresh = [];
+    return fresh[0]?.seq === cursor + 1 ? fresh : undefined;
   }
 
   hush(): void {

@@ -15,6 +15,7 @@ export interface WebhooksOptions extends Omit<CourierOptions, 'store'> {
 
 /** As many can be served by one controller without anybody waiting for long. */
 const HOOKS_MAX = 100;
+const BEGIN_AGAIN_MS = 60_000;
 
 export interface ServedWebhooks extends Webhooks {
   /** Something is on its way right now. */
@@ -27,7 +28,18 @@ export function startWebhooks(options: WebhooksOptions): ServedWebhooks {
   const couriers = new Map<string, Courier>();
   let store: Store | undefined;
 
-  const opened = (): Store => (store ??= new Store(options.open()));
+  const opened = (): Store => {
+    if (store !== undefined) return store;
+    const sql = options.open();
+    try {
+      store = new Store(sql);
+    } catch (error) {
+      sql.close();
+      throw error;
+    }
+    for (const { id } of store.all()) serve(id);
+    return store;
+  };
   const serve = (id: string): void => void couriers.set(id, new Courier(id, { ...options, store: opened() }));
   const attempt = <T>(work: () => Result<T, Refusal>): Result<T, Refusal> => {
     try {
@@ -43,12 +55,12 @@ export function startWebhooks(options: WebhooksOptions): ServedWebhooks {
       return webhook === undefined ? err(refusal('webhook_unknown', `There is no webhook ${id}.`)) : ok(webhook);
     });
 
-  if (options.exists) {
-    attempt(() => {
-      for (const { id } of opened().all()) serve(id);
-      return ok(undefined);
-    });
-  }
+  /** A disk that is full has room again some day, and then nobody should have to know that it was. */
+  const begin = (): void => {
+    if (!attempt(() => ok(opened())).ok) cancelBegin = options.clock.after(BEGIN_AGAIN_MS, begin);
+  };
+  let cancelBegin = (): void => undefined;
+  if (options.exists) begin();
 
   return {
     async add(hook) {
@@ -107,6 +119,7 @@ export function startWebhooks(options: WebhooksOptions): ServedWebhooks {
     },
     busy: () => [...couriers.values()].some((courier) => courier.busy),
     async stop() {
+      cancelBegin();
       await Promise.all([...couriers.values()].map((courier) => courier.stop()));
       store?.close();
       store = undefined;

@@ -229,6 +229,21 @@ describe('a WebSocket', () => {
     }
   });
 
+  test('that is refused is closed, also when the other end keeps its own side open', async () => {
+    const raw = createConnection({ path: join(shared.home, 'controller.sock'), allowHalfOpen: true });
+    raw.write('GET /nowhere HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n');
+    let said = '';
+    raw.setEncoding('utf8').on('data', (text: string) => (said += text));
+    await new Promise((resolve) => raw.once('end', resolve));
+    expect(said).toMatch(/^HTTP\/1\.1 404 .*"code":"route_unknown"/s);
+    // Written to until it notices that nobody is there.
+    const broken = new Promise((resolve) => raw.once('error', resolve));
+    const knock = setInterval(() => raw.write('x'), 50);
+    expect(await broken).toMatchObject({ code: 'EPIPE' });
+    clearInterval(knock);
+    raw.destroy();
+  });
+
   test.each([
     ['a message', 'hello', 1008],
     ['emoji', '🦉'.repeat(200), 1008],

@@ -104,5 +104,7 @@ export function refuseUpgrade(
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ];
+  // The other end may never close its own side.
+  socket.once('finish', () => void setTimeout(() => socket.destroy(), GOODBYE_MS).unref());
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
