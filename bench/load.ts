@@ -21,6 +21,11 @@ export async function stopServer(child: ChildProcess): Promise<void> {
   await gone;
 }
 
+export interface Grant {
+  readonly mutation: string;
+  readonly fence: number;
+}
+
 /** One caller with a connection of its own. */
 export class Caller {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -30,6 +35,7 @@ export class Caller {
     this.#socket = socket;
   }
 
+  /** @throws for whatever is not success: a refusal is answered quickly, and would pass for speed */
   send(method: string, path: string, body?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const call = request(
@@ -38,25 +44,35 @@ export class Caller {
           let text = '';
           response.setEncoding('utf8');
           response.on('data', (chunk: string) => (text += chunk));
-          response.on('end', () => resolve(JSON.parse(text)));
+          response.on('end', () => {
+            if (response.statusCode === 200) resolve(JSON.parse(text));
+            else reject(new Error(`${method} ${path} was answered with ${response.statusCode}: ${text}`));
+          });
         },
       );
-      call.once('error', reject);
+      call.on('error', reject);
       call.end(body === undefined ? undefined : JSON.stringify(body));
     });
+  }
+
+  /** Asks for clearance, and waits for it. */
+  async request(dataset: string): Promise<Grant> {
+    return (await this.send('POST', '/v1/mutations', { intent: 'bench', datasets: [dataset] })) as Grant;
+  }
+
+  /** Says how it ended, and waits until that has come true. */
+  async end({ mutation, fence }: Grant, how: 'commit' | 'rollback'): Promise<void> {
+    const ended = (await this.send('POST', `/v1/mutations/${mutation}/${how}`, { fence })) as { stage: string };
+    const wanted = how === 'commit' ? 'committed' : 'rolled_back';
+    if (ended.stage !== wanted) throw new Error(`${mutation} is ${ended.stage}, not ${wanted}`);
   }
 
   /** Request, clear, commit. @returns milliseconds until cleared, and until committed */
   async mutation(dataset: string): Promise<{ cleared: number; committed: number }> {
     const start = performance.now();
-    const grant = (await this.send('POST', '/v1/mutations', { intent: 'bench', datasets: [dataset] })) as {
-      status: string;
-      mutation: string;
-      fence: number;
-    };
-    if (grant.status !== 'cleared') throw new Error(JSON.stringify(grant));
+    const grant = await this.request(dataset);
     const cleared = performance.now() - start;
-    await this.send('POST', `/v1/mutations/${grant.mutation}/commit`, { fence: grant.fence });
+    await this.end(grant, 'commit');
     return { cleared, committed: performance.now() - start };
   }
 

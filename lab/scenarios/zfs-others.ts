@@ -26,6 +26,18 @@ autosnap = yes
 autoprune = yes
 `;
 
+/** As docs/zfs.md has it. */
+const LEAVE_ALONE = `
+[tank/.hauki]
+use_template = leave_alone
+recursive = yes
+
+[template_leave_alone]
+autosnap = no
+autoprune = no
+monitor = no
+`;
+
 export default scenario({
   about:
     'Beside sanoid, syncoid and people: hauki touches nothing of theirs, and what of theirs is in the way it names.',
@@ -131,6 +143,17 @@ export default scenario({
     for (const name of taken) await lab.run(['zfs', 'destroy', name]);
     assert.equal((await lab.api('DELETE', `/v1/evidence/${blocked.mutation}`)).status, 200);
     assert.equal(await lab.sh('zfs list -H -o name -r tank/.hauki'), 'tank/.hauki\n');
+
+    lab.step('and it takes none of it where it is told to leave it alone');
+    await lab.put('/etc/sanoid/sanoid.conf', SANOID + LEAVE_ALONE);
+    const last = await begin('the last failure');
+    await lab.sh(`cd ${CRM}; rm -r data`);
+    await mutations.rollback(last);
+    await sanoid();
+    assert.match(await lab.sh('zfs list -H -t snapshot -o name -s createtxg tank/crm | tail -n 1'), /@autosnap_/);
+    const inside = (await lab.sh('zfs list -H -t snapshot -o name -r tank/.hauki')).trim().split('\n');
+    assert.equal(inside.length, 1, inside.join(', '));
+    assert.equal((await lab.api('DELETE', `/v1/evidence/${last.mutation}`)).status, 200);
   },
 });
 

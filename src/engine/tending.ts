@@ -27,8 +27,13 @@ const CHANGES: ReadonlySet<Event['type']> = new Set<Event['type']>([
 export const ENDED_MAX = 4_096;
 /** After so long a tend is no reason any more to stay: to be called idle, or to wait with a stop. */
 const TEND_MS_MAX = 60_000;
+/** Stages in which somebody waits for the storage, which a call would keep busy just then. */
+const WAITED_FOR: ReadonlySet<Mutation['stage']> = new Set<Mutation['stage']>(['snapshotting', 'rolling_back']);
+/** So long a call makes way for them; where there is always one, the rest must not wait for ever. */
+const MAKES_WAY_MS = 1_000;
 const RETRY_MS_MIN = 1_000;
-const RETRY_MS_MAX = 60_000;
+/** A pool that is gone for good is asked for once an hour; any change is told at once all the same. */
+const RETRY_MS_MAX = 60 * 60_000;
 
 /**
  * Keeps the storage informed of how mutations stand: see Storage.tend. No decision and no request waits for it, and no
@@ -45,10 +50,13 @@ export class Tending {
   readonly #ended = new Map<MutationId, Mutation>();
   readonly #waiting: ((told: boolean) => void)[] = [];
   #due = false;
+  #dueSinceMono = 0;
   #running = false;
   #late = false;
   #stopped = false;
   #failures = 0;
+  /** What was wrong the last time: it is said once. */
+  #complaint: string | undefined;
   #notBeforeMono = 0;
   #cancelRetry: (() => void) | undefined;
 
@@ -70,7 +78,7 @@ export class Tending {
       if (isFinal(mutation)) this.#tellEnded(mutation);
       else this.#ended.delete(mutation.id);
     }
-    this.#due = true;
+    this.#isDue();
     // One bad dataset must not keep the others waiting for as long as it is bad.
     this.#notBeforeMono = Math.min(this.#notBeforeMono, this.#ports.clock.mono() + RETRY_MS_MIN);
   }
@@ -83,7 +91,7 @@ export class Tending {
   alsoEnded(mutations: readonly Mutation[]): Promise<boolean> {
     if (this.#stopped) return Promise.resolve(false);
     for (const mutation of mutations) if (!this.#ended.has(mutation.id)) this.#tellEnded(mutation);
-    this.#due = true;
+    this.#isDue();
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       this.#wake();
@@ -93,7 +101,9 @@ export class Tending {
   /** The end of a turn: begins the next call, if there is one to be made. */
   turn(open: ReadonlyMap<MutationId, Mutation>): void {
     if (!this.#due || this.#running || this.#stopped) return;
-    const waitMs = this.#notBeforeMono - this.#ports.clock.mono();
+    const waitedFor = [...open.values()].some(({ stage }) => WAITED_FOR.has(stage));
+    const begin = Math.max(this.#notBeforeMono, waitedFor ? this.#dueSinceMono + MAKES_WAY_MS : 0);
+    const waitMs = begin - this.#ports.clock.mono();
     if (waitMs > 0) return this.#wakeAfter(waitMs);
     void this.#tend(open);
   }
@@ -122,18 +132,29 @@ export class Tending {
       // One that has changed since is told as it is then.
       for (const one of ended) if (this.#ended.get(one.id) === one) this.#ended.delete(one.id);
       this.#failures = 0;
+      this.#complaint = undefined;
     } catch (error) {
       told = false;
       const message = error instanceof Error ? error.message : String(error);
-      log.warn({ error: message }, 'the storage could not be told how mutations stand; it is tried again');
+      if (message !== this.#complaint)
+        log.warn(
+          { error: message },
+          'the storage could not be told how mutations stand; it is tried again, more and more rarely',
+        );
+      this.#complaint = message;
       this.#notBeforeMono = clock.mono() + Math.min(RETRY_MS_MIN * 2 ** this.#failures, RETRY_MS_MAX);
       this.#failures += 1;
-      this.#due = true;
+      this.#isDue();
     }
     cancelLimit();
     this.#running = false;
     for (const resolve of waiting) resolve(told);
     if (this.#due) this.#wake();
+  }
+
+  #isDue(): void {
+    if (!this.#due) this.#dueSinceMono = this.#ports.clock.mono();
+    this.#due = true;
   }
 
   /** A request that was refused before anything was frozen has left nothing on the storage. */

@@ -1,4 +1,6 @@
 import { X509Certificate } from 'node:crypto';
+import { refusal } from '../base/refusal.ts';
+import { err, ok } from '../base/result.ts';
 import type { Authority } from '../ports/authority.ts';
 import { writeToken } from './join-token.ts';
 import type { MeshHome } from './mesh-home.ts';
@@ -16,7 +18,10 @@ export function authorityOf(mesh: MeshHome, listening: () => readonly string[], 
     ca: certificate,
     addresses,
     // Loaded when somebody joins: a controller of one machine does without.
-    read: async (request) => (await import('./certificate.ts')).readRequest(request),
+    read: async (request) => {
+      const read = await (await import('./certificate.ts')).readRequest(request);
+      return typeof read === 'string' ? err(refusal('body_invalid', `The certificate request ${read}.`)) : ok(read);
+    },
     issue: async (request, node, expiresAt) =>
       (await import('./certificate.ts')).issueNode(mesh.ca, request, node, { now: now(), expiresAt }),
     token: ({ node, secret, expiresAt }) =>

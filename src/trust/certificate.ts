@@ -4,8 +4,6 @@ import 'reflect-metadata';
 import { createHash, createPrivateKey, createPublicKey, randomBytes, webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
-import { refusal, type Refusal } from '../base/refusal.ts';
-import { err, ok, type Result } from '../base/result.ts';
 import type { CertificateRequest } from '../ports/authority.ts';
 import { authorityName, controllerName } from './controller-name.ts';
 import { newKey } from './key.ts';
@@ -83,20 +81,21 @@ export async function makeRequest(key: string, node: string): Promise<string> {
   return request.toString('pem');
 }
 
-/** Only P-256 keys, and only of whoever has the private half. Whatever name it carries is not looked at. */
-export async function readRequest(text: string): Promise<Result<CertificateRequest, Refusal>> {
+/**
+ * Only P-256 keys, and only of whoever has the private half. Whatever name it carries is not looked at.
+ *
+ * @returns what is wrong with it, where it cannot be read
+ */
+export async function readRequest(text: string): Promise<CertificateRequest | string> {
   try {
     const request = new x509.Pkcs10CertificateRequest(text);
     const key = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' });
-    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
-      return err(refusal('body_invalid', 'The certificate request is for a key that is not ECDSA on P-256.'));
-    }
-    if (!(await request.verify())) {
-      return err(refusal('body_invalid', 'The certificate request is not signed with its own key.'));
-    }
-    return ok(publicPart(key.export({ type: 'spki', format: 'der' })));
+    const isP256 = key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
+    if (!isP256) return 'is for a key that is not ECDSA on P-256';
+    if (!(await request.verify())) return 'is not signed with its own key';
+    return publicPart(key.export({ type: 'spki', format: 'der' }));
   } catch {
-    return err(refusal('body_invalid', 'The certificate request is no PKCS #10 in PEM.'));
+    return 'is no PKCS #10 in PEM';
   }
 }
 

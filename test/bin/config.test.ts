@@ -64,6 +64,9 @@ describe('config.yaml', () => {
     ['- a list', /the file/],
     ['retention: {', /cannot be used/],
     ['nodes: { bot: { datasets: /srv } }', /nodes\.bot\.datasets/],
+    ['nodes: { bot: { modes: [fast] } }', /nodes\.bot\.modes/],
+    ['nodes: { bot: { rate: -1 } }', /nodes\.bot\.rate/],
+    ['listen: 10.0.0.5:7717', /listen/],
     ['irc: { server: irc.example.net }', /irc\.channel: a channel in quotes/],
     ['irc:\n  server: irc.example.net\n  channel: #mesh', /irc\.channel: a channel in quotes/],
     ['irc: { server: "irc.example.net\\r\\nQUIT", channel: "#mesh" }', /irc\.server: a host name/],
@@ -76,6 +79,18 @@ describe('config.yaml', () => {
     const said = fault(text);
     expect(said).toMatch(/^usage: /);
     expect(said).toMatch(where);
+  });
+
+  test('says what a node may do, and where nodes are let in', () => {
+    const text =
+      'nodes: { bot: { modes: [standard], rate: 3 } }\nlisten: ["10.0.0.5:7717"]\nlistenAnywhere: ["203.0.113.9"]\nallowNetworks: [192.168.7.0/24]\n';
+    const { policy, mesh } = read(text);
+    expect(policy.nodes).toEqual({ bot: { modes: ['standard'], rate: 3 } });
+    expect(mesh).toEqual({
+      listen: ['10.0.0.5:7717'],
+      listenAnywhere: ['203.0.113.9'],
+      allowNetworks: ['192.168.7.0/24'],
+    });
   });
 
   test('of an IRC server needs little', () => {
@@ -91,7 +106,8 @@ describe('config.yaml', () => {
   test('is documented with its true defaults', () => {
     const page = readFileSync('docs/configuration.md', 'utf8');
     const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
-    const { policy, reserve } = read(example);
+    const { policy, reserve, mesh } = read(example);
+    expect(mesh).toEqual({ listen: [], listenAnywhere: [], allowNetworks: [] });
     expect({ ...policy, nodes: {} }).toEqual(DEFAULT_POLICY);
     expect(reserve).toEqual(readConfig(join(folder, 'not there')).reserve);
     expect(Object.keys(policy.nodes)).toEqual(['deploy-bot']);

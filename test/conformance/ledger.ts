@@ -122,6 +122,24 @@ export function ledgerConformance(name: string, device: () => Device): void {
           counters: { fence: 7, at: 5, namedAt: 6 },
           seals: new Map([['tank/a', { driver: 'memory', wanted: true, settled: false, mayHold: false }]]),
           condemned: new Map([[target.name, target]]),
+          nodes: new Map([
+            [
+              'crm',
+              {
+                name: 'crm',
+                fingerprint: 'f',
+                publicKey: 'p',
+                previous: { fingerprint: 'e', publicKey: 'o', until: 9 },
+                invitation: 'd',
+                joinedAt: 1,
+                expiresAt: 9,
+                policy: { datasets: ['tank/a'], modes: ['standard'], rate: 3 },
+              },
+            ],
+          ]),
+          invitations: new Map([['shop', { node: 'shop', digest: 'd2', expiresAt: 9, policy: {} }]]),
+          tokens: new Map([['d3', { name: 'ci', digest: 'd3', scopes: ['read'], issuedAt: 1 }]]),
+          pace: new Map([['crm', { minute: 1, asked: 2, before: 3 }]]),
         });
         const head = await scribe.ledger.head();
         await scribe.ledger.close();

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Refusal } from '../../src/base/refusal.ts';
 import type { Result } from '../../src/base/result.ts';
 import { evidenceName, snapshotName } from '../../src/core/snapshot/name.ts';
+import type { Mutation } from '../../src/core/mutation/mutation.ts';
 import type { Snapshot } from '../../src/core/snapshot/snapshot.ts';
 import type { RollbackRequest, SnapshotProperties, StorageDriver } from '../../src/ports/storage.ts';
 import type { Order } from '../storage/real/child.ts';
@@ -70,6 +71,31 @@ export async function freeze(storage: StorageDriver, dataset: string, mutation =
   const [snapshot] = valueOf(await storage.snapshot(request));
   if (snapshot === undefined) throw new Error('no snapshot came back');
   return snapshot;
+}
+
+/** The mutation that took a snapshot, as the storage is told of it while it is open. */
+export function clearedWith(snapshot: Snapshot, id: string): Mutation {
+  const { intent, node, mode, fence } = properties(id);
+  return {
+    id,
+    intent,
+    node,
+    mode,
+    fence,
+    stage: 'cleared',
+    snapshots: [snapshot],
+    datasets: [{ name: snapshot.dataset, driver: snapshot.driver }],
+    ttlMs: 60_000,
+    waitMs: 0,
+    onExpiry: 'rollback',
+    attached: false,
+    requestedAt: 1,
+    clearedAt: 1,
+    waitUntilMono: 0,
+    attempt: 0,
+    evidence: [],
+    pinned: false,
+  };
 }
 
 export function rollbackRequest(snapshot: Snapshot, mutation: string, attempt = 1): RollbackRequest {

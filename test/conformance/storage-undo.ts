@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { evidenceName } from '../../src/core/snapshot/name.ts';
 import type { StorageDriver } from '../../src/ports/storage.ts';
 import {
+  clearedWith,
   type Field,
   freeze,
   freshMutation,
@@ -181,6 +182,21 @@ export function undoConformance(the: { ground(): Ground; filled(): Field }): voi
       const stored = (await storage.list()).filter((one) => one.mutation === mutation);
       expect(stored.map(({ kind }) => kind)).toEqual(['snapshot']);
     });
+  });
+
+  test('a rollback that begins while the storage is told of its mutation as open keeps its failed state', async () => {
+    for (let turn = 0; turn < 3; turn += 1) {
+      const field = filled();
+      const mutation = freshMutation();
+      const snapshot = await freeze(storage, field.name, mutation);
+      field.write('a', 'failed');
+      const told = storage.tend([clearedWith(snapshot, mutation)], []);
+      valueOf(await storage.rollback(rollbackRequest(snapshot, mutation)));
+      await told;
+      expect(field.read('a')).toBe('first');
+      const kinds = (await storage.list()).filter((one) => one.mutation === mutation).map(({ kind }) => kind);
+      expect(kinds.toSorted()).toEqual(['evidence', 'snapshot']);
+    }
   });
 
   describe('seal', () => {

@@ -42,6 +42,7 @@ const STEP = fc.record({
       'rollback',
     ] as const),
     ...(['operator', 'resolve', 'pin', 'seal', 'destroy', 'prune', 'tick', 'start', 'archive', 'late'] as const),
+    ...(['invite', 'join', 'join', 'rotate', 'revoke'] as const),
   ),
   id: ID,
   datasets: fc.uniqueArray(DATASET, { minLength: 1, maxLength: 2 }),
@@ -199,8 +200,27 @@ class Run {
         return [[{ type: 'start', version: '1', node: 'host' }]];
       case 'archive':
         return [];
+      case 'invite':
+        return [
+          [{ type: 'invite', node: NODE, digest: wanted, expiresAt: this.story.at + 60_000, policy: { rate: 5 } }],
+        ];
+      case 'join':
+        return [[{ type: 'join', node: NODE, digest: wanted, ...keyOf(fence), expiresAt: this.story.at + 300_000 }]];
+      case 'rotate': {
+        const from = state.nodes.get(NODE)?.[yes ? 'fingerprint' : 'invitation'] ?? '';
+        return [[{ type: 'rotate', node: NODE, from, ...keyOf(fence), expiresAt: this.story.at + 300_000 }]];
+      }
+      case 'revoke':
+        return [[{ type: 'revoke', node: NODE }]];
     }
   }
+}
+
+/** Whoever asks in these runs. */
+const { node: NODE } = asking([]);
+
+function keyOf(fence: Step['fence']): { readonly fingerprint: string; readonly publicKey: string } {
+  return { fingerprint: `k${fence}`, publicKey: `spki of k${fence}` };
 }
 
 /** @param check looks at the run after each step, with the events it brought */
@@ -267,6 +287,25 @@ test('replaying the events gives the live state', () => {
     expect(live.counters).toEqual(replayed.counters);
     expect(Object.fromEntries(live.seals)).toEqual(Object.fromEntries(replayed.seals));
     expect([...live.condemned.keys()]).toEqual([...replayed.condemned.keys()]);
+    for (const part of ['nodes', 'invitations', 'pace'] as const) expect([...live[part]]).toEqual([...replayed[part]]);
+  });
+});
+
+test('a node that is revoked has nothing that could begin or go on', () => {
+  always(({ story }) => {
+    if (story.state.nodes.get(NODE)?.revokedAt === undefined) return;
+    const alive = [...story.state.mutations.values()].filter(({ stage }) =>
+      ['queued', 'snapshotting', 'cleared'].includes(stage),
+    );
+    expect(alive).toEqual([]);
+  });
+});
+
+test('a token lets in one key, ever', () => {
+  always(({ story }) => {
+    const joined = story.events.flatMap((event) => (event.type === 'node_joined' ? [event] : []));
+    const since = story.events.flatMap((event) => (event.type === 'node_invited' ? [event] : []));
+    expect(joined.length).toBeLessThanOrEqual(since.length);
   });
 });
 

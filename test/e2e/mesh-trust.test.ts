@@ -38,6 +38,8 @@ const forged = (token: string, more: object): string => {
   if (!read.ok) throw new Error('a token that cannot be read');
   return writeToken({ ...read.value, ...more });
 };
+const filesWith = (secret: string): string =>
+  spawnSync('grep', ['-rlaF', secret, place.folder], { encoding: 'utf8' }).stdout;
 const config = (): string => readFileSync(join(place.site, 'config'), 'utf8');
 
 describe('a node that joined', () => {
@@ -138,6 +140,16 @@ describe('a node that joined', () => {
     expect(await denied(place.guard('true', ['--node', 'crm', '--json']))).toBe('node_revoked');
   });
 
+  test('finds its controller by the next address when the first leads nowhere, also from YAML a person wrote', async () => {
+    const node = await mesh.joined('wanderer');
+    const { mesh: id } = JSON.parse(readFileSync(join(node.home, 'node.yaml'), 'utf8')) as { mesh: string };
+    const yaml = `# moved\nnode: wanderer\nmesh: "${id}"\ncontrollers:\n  - 127.0.0.1:9\n  - ${mesh.address}\n`;
+    writeFileSync(join(node.home, 'node.yaml'), yaml);
+    expect((await node.startGuard('true').done).code).toBe(0);
+    writeFileSync(join(node.home, 'node.yaml'), 'node: wanderer\ncontrollers: nowhere\n');
+    expect(await denied(node.startGuard('true', ['--json']).done)).toBe('usage');
+  });
+
   test('is let in again with a new token', async () => {
     expect((await crm.join(await mesh.invite('crm'))).code).toBe(0);
     expect((await crm.startGuard('true').done).code).toBe(0);
@@ -226,8 +238,8 @@ describe('a join token', () => {
     const read = readToken(token);
     const secret = read.ok ? read.value.secret : '';
     expect((await mesh.node('quiet').run(['node', 'join', '-'], { input: `${token}\n` })).code).toBe(0);
-    const grep = spawnSync('grep', ['-rlaF', secret, place.folder], { encoding: 'utf8' });
-    expect([grep.status, grep.stdout]).toEqual([1, '']);
+    // Files come and go meanwhile, which grep minds; what it found is what counts.
+    expect(filesWith(secret)).toBe('');
     expect(mesh.controller.stderr()).not.toContain(secret);
   });
 
@@ -342,7 +354,7 @@ describe('an API token', () => {
     expect(await denied(asCi(['token', 'list']))).toBe('forbidden');
     const list = await place.run(['token', 'list']);
     expect(list.stdout).toMatch(/^ci +guard/m);
-    expect(spawnSync('grep', ['-rlaF', token, place.home]).status).toBe(1);
+    expect(filesWith(token)).toBe('');
     expect((await place.run(['token', 'revoke', 'ci'])).code).toBe(0);
     expect(await denied(asCi(['log']))).toBe('unauthorized');
   });

@@ -87,9 +87,9 @@ export class Scribe {
   ): Promise<readonly LedgerRecord[]> {
     const mutations = new Map(this.#state.mutations);
     for (const mutation of touched) mutations.set(mutation.id, mutation);
-    const { counters, seals, condemned } = { ...this.#state, ...rest };
-    const at = events.at(-1)?.at ?? counters.at;
-    const next = stateOf([...mutations.values()], { counters: { ...counters, at }, seals, condemned });
+    const standing = { ...this.#state, ...rest };
+    const at = events.at(-1)?.at ?? standing.counters.at;
+    const next = stateOf([...mutations.values()], { ...standing, counters: { ...standing.counters, at } });
     const records = await this.ledger.append(events, touched, next);
     this.#state = next;
     return records;

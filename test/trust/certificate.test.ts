@@ -60,7 +60,7 @@ describe('certificates', () => {
       await readRequest(await makeRequest(key, 'shop')),
     ];
     expect(one).toEqual(other);
-    expect(one).toMatchObject({ ok: true, value: { fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) as string } });
+    expect(one).toMatchObject({ fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
   });
 
   test('a request that was tampered with, or is none, is refused', async () => {
@@ -75,7 +75,7 @@ describe('certificates', () => {
       ca.certificate,
       '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----',
     ]) {
-      expect(await readRequest(text)).toMatchObject({ ok: false, error: { code: 'body_invalid' } });
+      expect(await readRequest(text)).toMatch(/^is /);
     }
   });
 });

@@ -7,7 +7,7 @@ import { type Identity, issueController, issueNode, makeRequest, newAuthority } 
 import { controllerName } from '../../src/trust/controller-name.ts';
 import { Dropped, type DroppedPeers } from '../../src/trust/dropped.ts';
 import { newKey } from '../../src/trust/key.ts';
-import { meshListener } from '../../src/trust/listener.ts';
+import { meshListener, renew } from '../../src/trust/listener.ts';
 import { Networks } from '../../src/trust/networks.ts';
 
 const MESH = '0123456789abcdef';
@@ -88,6 +88,20 @@ describe('the listener for nodes', () => {
     const key = newKey();
     const cert = await issueNode(other, await makeRequest(key, 'crm'), 'crm', valid());
     expect(await get(port, { cert, key })).toBe('false CN=crm TLSv1.3');
+  });
+
+  test('goes on with a certificate that took the old one’s place, and still asks for that of a node', async () => {
+    const port = await listen(new Networks());
+    const other = await newAuthority('f'.repeat(16), valid());
+    const moved = await issueController(other, { mesh: 'f'.repeat(16), names: [], ...valid() });
+    const server = servers.at(-1);
+    if (server !== undefined) renew(server, moved, other.certificate);
+    const told = await get(port, { ca: other.certificate, servername: controllerName('f'.repeat(16)) });
+    expect(told).toBe('false - TLSv1.3');
+    const key = newKey();
+    const cert = await issueNode(other, await makeRequest(key, 'shop'), 'shop', valid());
+    const known = { ca: other.certificate, servername: controllerName('f'.repeat(16)), cert, key };
+    expect(await get(port, known)).toBe('true CN=shop TLSv1.3');
   });
 
   test('speaks TLS 1.3 and nothing older', async () => {

@@ -257,7 +257,9 @@ async function unsure(session: Session, error: unknown, ended: Ended, wanted: 'c
 async function outcome(session: Session, reason: Refusal, ended: Ended): Promise<number> {
   const { connection, lease } = session;
   const { mutation } = lease.cleared;
-  const view = await settled(mutation, { ...connection, clock: systemClock }, OUTCOME_MS_MAX);
+  // Whoever was revoked is told nothing any more.
+  const patienceMs = /^(node|token)_revoked$/.test(reason.code) ? 0 : OUTCOME_MS_MAX;
+  const view = await settled(mutation, { ...connection, clock: systemClock }, patienceMs);
   if (view !== undefined) {
     if (view.stage === 'rolled_back') sayRolledBack(session, view);
     else if (view.stage === 'quarantined')

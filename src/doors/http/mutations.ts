@@ -15,6 +15,7 @@ import { clearedView, deniedView, mutationView, recordView } from '../../wire/vi
 import { askingNode, hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
 import type { RouteOptions } from './options.ts';
+import { Patience } from './patience.ts';
 import { describePrincipal } from './principal.ts';
 
 const LIST_DEFAULT = 50;
@@ -22,6 +23,7 @@ const LIST_DEFAULT = 50;
 /** Asking for clearance, and everything about one mutation. */
 export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, { controller, closing }) => {
   const holders = new Holders(controller, closing);
+  const patience = new Patience();
   const refusals = { '4xx': contract.Denied, '5xx': contract.Denied };
 
   app.post(
@@ -49,9 +51,13 @@ of JSON lines, whatever the decision: first the clearance or the refusal, later 
     async (request, reply) => {
       const node = askingNode(request.principal, request.body.node);
       if (!node.ok) return reply.refuse(node.error);
+      const unheard = patience.ended(request.principal);
+      if (unheard !== undefined) return reply.refuse(unheard);
       const ask = askOf(request.body, node.value, keyOf(request));
-      if (request.body.attach === true) return attachedRequest(controller, holders, ask, request, reply);
-      return answerGrant(await controller.request(ask), reply);
+      const attached = request.body.attach === true;
+      const denied = (reason: Refusal): void => patience.denied(request.principal, reason);
+      if (attached) return attachedRequest(controller, holders, ask, denied, request, reply);
+      return answerGrant(await controller.request(ask), denied, reply);
     },
   );
 
@@ -278,11 +284,16 @@ function askOf(body: contract.MutationAsk, node: string | undefined, key: string
   };
 }
 
-function answerGrant(result: Result<Mutation, Refusal>, reply: FastifyReply): Promise<FastifyReply> | FastifyReply {
+function answerGrant(
+  result: Result<Mutation, Refusal>,
+  denied: (reason: Refusal) => void,
+  reply: FastifyReply,
+): Promise<FastifyReply> | FastifyReply {
   if (!result.ok) return sendRefusal(reply, result.error);
   const mutation = result.value;
   // A request repeated after a lost answer gets the grant it once had, whatever became of it since.
   if (mutation.clearedAt !== undefined) return reply.send(clearedView(mutation));
+  denied(reasonOf(mutation));
   return sendRefusal(reply, reasonOf(mutation), mutation.id);
 }
 
@@ -322,6 +333,7 @@ async function attachedRequest(
   controller: Controller,
   holders: Holders,
   ask: Ask,
+  denied: (reason: Refusal) => void,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -338,7 +350,9 @@ async function attachedRequest(
     follow(controller, result.value, stream);
     return reply;
   }
-  stream.line(result.ok ? deniedView(reasonOf(result.value), result.value.id) : deniedView(result.error));
+  const reason = result.ok ? reasonOf(result.value) : result.error;
+  denied(reason);
+  stream.line(deniedView(reason, result.ok ? result.value.id : undefined));
   stream.end();
   return reply;
 }

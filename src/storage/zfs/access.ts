@@ -33,6 +33,11 @@ export interface Survey {
   readonly pre: { readonly guid: string; readonly txg: string } | undefined;
   /** Whether the failed state was kept already, by a call that was broken off. */
   readonly kept: boolean;
+  /**
+   * True when the pool itself knows that not a block was written since: then the dataset is what the snapshot is. Where it cannot tell, or
+   * something was written, only a comparison does.
+   */
+  readonly unchanged: boolean;
   /** Whether hauki's own dataset is there to keep it in. */
   readonly container: boolean;
   /** Snapshots and bookmarks that are newer than the one to go back to: a rollback of the pool's would destroy them. */

@@ -97,6 +97,8 @@ export function byCommand(commands: Commands, { home, reserve }: ByCommandOption
     return ok({
       type: itself.type === 'volume' ? 'volume' : 'filesystem',
       kept,
+      // A command is told what was written as of the last transaction group, which may be too little.
+      unchanged: false,
       container: contained.length > 0,
       pre: found && { guid: found.guid ?? '', txg: found.createtxg ?? '' },
       newer: await Promise.all(after.map(newerOf)),

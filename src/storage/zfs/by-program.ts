@@ -53,6 +53,7 @@ const surveyed = z.union([
   z.object({
     type: z.enum(['filesystem', 'volume']),
     kept: z.boolean(),
+    unchanged: z.boolean().default(false),
     container: z.boolean(),
     pre: z.object({ guid: z.string(), txg: z.string() }).optional(),
     newer: list(newer),
@@ -124,6 +125,7 @@ export function byProgram(programs: Programs, commands: Commands, options: ByPro
     return ok({
       type: found.type,
       kept: found.kept,
+      unchanged: found.unchanged,
       container: found.container,
       pre: at === undefined ? undefined : { guid: guidText(at.guid), txg: at.txg },
       newer: [...found.newer.map(newerOf), ...bookmarks],

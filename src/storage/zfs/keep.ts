@@ -38,6 +38,8 @@ export class Keep {
   readonly #stale = new Set<string>();
   /** Failed states that may have been left by a rollback that was broken off. */
   readonly #failed = new Set<string>();
+  /** Of those, what was frozen since the present call of `tend` was told what is open: it cannot know whether they are needed. */
+  readonly #fresh = new Set<string>();
 
   /** What is on its way back and was told so, since otherwise every turn would tell it again. */
   readonly #told = new Map<string, string>();
@@ -48,6 +50,7 @@ export class Keep {
 
   /** See the port. */
   async tend(open: readonly Mutation[], ended: readonly Mutation[]): Promise<void> {
+    this.#fresh.clear();
     const wanted = new Set(open.flatMap((mutation) => (mutation.clearedAt === undefined ? [] : namesOf(mutation))));
     const failures: string[] = [];
     const attempt = async (work: () => Promise<void>): Promise<void> => {
@@ -70,6 +73,7 @@ export class Keep {
   /** A failed state was frozen: it is swept up when nobody works on it any more. */
   failedStateOf(name: string): void {
     this.#failed.add(name);
+    this.#fresh.add(name);
   }
 
   /** Destroys one PRE snapshot of hauki's own, together with others asked for at the same time. */
@@ -178,6 +182,7 @@ export class Keep {
         .flatMap(({ datasets }) => datasets.map(({ name }) => name)),
     );
     for (const name of this.#failed) {
+      if (this.#fresh.has(name)) continue;
       const dataset = name.slice(0, name.indexOf('@'));
       if ([...busy].some((one) => one === dataset || dataset.startsWith(`${one}/`))) continue;
       const obstacle = await this.#destroyer(poolOf(name))(name);

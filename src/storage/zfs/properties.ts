@@ -70,7 +70,7 @@ export function told(story: Story): Record<string, string> {
 }
 
 /** @param row what `zfs list` shows of these properties; undefined when it is not hauki's, or a later hauki's that is not understood */
-function readStory(row: Readonly<Record<string, string | undefined>>): Story | undefined {
+export function readStory(row: Readonly<Record<string, string | undefined>>): Story | undefined {
   const value = (property: string): string | undefined => {
     const text = row[property];
     return text === undefined ? undefined : decodeProperty(text);

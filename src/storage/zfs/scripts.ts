@@ -166,6 +166,10 @@ local txg = zfs.get_prop(given.pre, "createtxg")
 survey.pre = { guid = tostring(zfs.get_prop(given.pre, "guid")), txg = tostring(txg) }
 
 local fail = given.fail and given.fail.name
+if not fail then
+  -- What was written in this very transaction group counts already: it is synced before programs run.
+  survey.unchanged = zfs.get_prop(given.dataset, "written" .. string.sub(given.pre, #given.dataset + 1)) == 0
+end
 for snapshot in zfs.list.snapshots(given.dataset) do
   if snapshot ~= fail and zfs.get_prop(snapshot, "createtxg") > txg then
     survey.newer[#survey.newer + 1] = {

@@ -1,12 +1,12 @@
 import type { Evidence } from '../../core/snapshot/snapshot.ts';
 import type { Stored } from '../../ports/storage.ts';
 import { readFailure } from '../../wire/zfs/failure.ts';
-import { readRows } from '../../wire/zfs/rows.ts';
+import { readRows, type Row } from '../../wire/zfs/rows.ts';
 import { mounts } from '../tree/mounts.ts';
 import type { Commands } from './command.ts';
 import { mountPoints, snapshotPath } from './mounted.ts';
 import { containerOf, datasetOf, isContained, isProtected, poolOf } from './names.ts';
-import { isOriginal, readStories, STORY, type Story } from './properties.ts';
+import { isOriginal, readStories, readStory, STORY, type Story } from './properties.ts';
 
 const FACTS = ['name', 'type', 'guid', 'createtxg', 'creation', 'used', 'userrefs', 'mountpoint', 'origin'] as const;
 
@@ -53,16 +53,10 @@ export class Store {
     return nearby.find(({ story, zfsName }) => zfsName === name || (story.kind === 'evidence' && story.name === name));
   }
 
-  /** The facts without the properties, which others may have written, and then the story to those that have one. */
   async #read(where: readonly string[]): Promise<Kept[]> {
-    const kinds = ['-t', 'filesystem,volume,snapshot'];
-    const list = (columns: readonly string[]) =>
-      this.#commands.zfs(['list', '-Hp', ...kinds, '-o', columns.join(','), ...where]);
-    const [facts, told] = await Promise.all([list(FACTS), list(['name', ...STORY])]);
-    if (facts.code !== 0 && !isMissing(facts.stderr)) throw new Error(readFailure(facts.stderr.toString()).message);
-    const stories = readStories(told.stdout.toString());
+    const { facts, stories } = await this.#told(where);
     const mounted = mountPoints(await mounts());
-    return readRows(facts.stdout.toString(), FACTS).flatMap((row): Kept[] => {
+    return facts.flatMap((row): Kept[] => {
       const story = stories.get(row.name);
       if (story === undefined || story.home !== this.#home || !isIn(row.name, story)) return [];
       const { guid = '', createtxg: txg = '', creation = '0', used = '0', userrefs = '0', type = '' } = row;
@@ -84,6 +78,47 @@ export class Store {
         },
       ];
     });
+  }
+
+  /** Facts and stories, in one look as long as nobody has written anything odd into a property; else the facts without them. */
+  async #told(where: readonly string[]): Promise<Told> {
+    const kinds = ['-t', 'filesystem,volume,snapshot'];
+    const list = async (columns: readonly string[]): Promise<string> => {
+      const ran = await this.#commands.zfs(['list', '-Hp', ...kinds, '-o', columns.join(','), ...where]);
+      if (ran.code !== 0 && !isMissing(ran.stderr)) throw new Error(readFailure(ran.stderr.toString()).message);
+      return ran.stdout.toString();
+    };
+    const together = readTogether(await list([...FACTS, ...STORY]));
+    if (together !== undefined) return together;
+    const [facts, stories] = await Promise.all([list(FACTS), list(['name', ...STORY])]);
+    return { facts: readRows(facts, FACTS), stories: readStories(stories) };
+  }
+}
+
+interface Told {
+  readonly facts: readonly Row<(typeof FACTS)[number]>[];
+  readonly stories: ReadonlyMap<string, Story>;
+}
+
+/**
+ * What `zfs list -Hp -o <FACTS>,<STORY>` shows. Facts of what is there cannot be told otherwise in this way: they stand before the
+ * properties, and a row made up for the same name is a second one.
+ *
+ * @returns undefined when a row is none, or a name comes twice: somebody has put line ends into a property
+ */
+export function readTogether(text: string): Told | undefined {
+  const stories = new Map<string, Story>();
+  try {
+    const facts = readRows(text, [...FACTS, ...STORY]);
+    if (new Set(facts.map(({ name }) => name)).size !== facts.length) return undefined;
+    for (const row of facts) {
+      const story = readStory(row);
+      if (story !== undefined) stories.set(row.name, story);
+    }
+    return { facts, stories };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return undefined;
   }
 }
 

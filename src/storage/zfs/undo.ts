@@ -174,14 +174,13 @@ export class Undo {
   ): Promise<Refusal | undefined> {
     if (survey.newer.length > 0) return undefined;
     const { dataset, name: pre } = snapshot;
-    const [difference, identity] = await Promise.all([
-      root === undefined ? this.#differsUnmounted(snapshot, access, again) : this.#differs(snapshot, survey, root),
-      access.survey({ dataset, pre, evidence: dataset }),
-    ]);
-    if (difference !== undefined) return difference;
-    if (!identity.ok) return identity.error;
-    if (identity.value.pre?.guid === survey.pre?.guid) return undefined;
-    return refusal('rollback_unverified', `${pre} has become another snapshot while it was rolled back to.`);
+    const unmounted = root === undefined ? await this.#differsUnmounted(snapshot, access, again) : undefined;
+    if (unmounted !== undefined) return unmounted;
+    const now = await access.survey({ dataset, pre, evidence: dataset });
+    if (!now.ok) return now.error;
+    if (now.value.pre?.guid !== survey.pre?.guid)
+      return refusal('rollback_unverified', `${pre} has become another snapshot while it was rolled back to.`);
+    return root === undefined || now.value.unchanged ? undefined : this.#differs(snapshot, survey, root);
   }
 
   async #differs(snapshot: Snapshot, { type }: Survey, root: string): Promise<Refusal | undefined> {
