@@ -151,7 +151,14 @@ describe('a mesh of real processes', () => {
     await one.restart();
     // Longer than a node stays halted for a controller that is silent.
     await until(() => performance.now() - diedAt > 12_000, 'the old deadline is over');
-    for (const node of one.nodes) expect(node.heartbeat()?.pulse.state).toBe('halted');
+    // Or it came back too late for them, on a machine that is busy; then they say so.
+    for (const node of one.nodes) {
+      const { state, why } = node.heartbeat()?.pulse ?? {};
+      expect(state === 'halted' ? why : `${state}: ${why}`).toBeOneOf([
+        undefined,
+        'running: the deadline passed before RESUME came',
+      ]);
+    }
     writeFileSync(`${one.own.site}.go`, '');
     expect((await guard.done).code).toBe(0);
     for (const node of one.nodes) await until(() => node.heartbeat()?.pulse.state === 'running', 'it runs again');

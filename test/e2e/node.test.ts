@@ -122,12 +122,15 @@ describe('a node process', () => {
       ['node: "a/b"', /node: .*"a\/b"/],
       ['controllers: [somewhere]', /controllers\.0: is no controller/],
       ['halt: [', /node\.yaml cannot be used/],
-      ['controllers: ["db:7718"]', /has no certificate/],
     ] as const) {
       writeFileSync(join(home, 'node.yaml'), text);
       const { code, stderr } = await own.run(['node', 'run'], { env: { HAUKI_NODE_HOME: home } });
       expect(stderr).toMatch(message);
       expect(code).toBe(64);
     }
+    writeFileSync(join(home, 'node.yaml'), 'controllers: ["db:7718"]');
+    const stranger = await own.run(['node', 'run'], { env: { HAUKI_NODE_HOME: home } });
+    expect(stranger.stderr).toMatch(/node\.pem cannot be read.*\n.*Join the mesh again/);
+    expect(stranger.code).toBe(75);
   });
 });
