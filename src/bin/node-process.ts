@@ -1,20 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { RefusedError } from '../base/refusal.ts';
 import type { MeshRoute } from '../client/transport.ts';
 import { nodeRefusal } from '../core/policy/policy.ts';
+import { type CertificateOptions, keepCertified } from '../node/certificate.ts';
 import { openNodeDoor } from '../node/door.ts';
 import { type Run, runHere } from '../node/halting/process.ts';
 import { type ControllerAddress, dialInTurn } from '../node/link/dial.ts';
 import { MeshNode } from '../node/node.ts';
 import type { Log } from '../ports/log.ts';
+import { validityOf } from '../trust/node-home.ts';
 import { routeToUrl } from '../trust/route.ts';
 import { systemClock } from './clock.ts';
 import { bindable, homeFrom } from './home.ts';
 import { readNodeConfig } from './node-config.ts';
 import type { NodeHome } from './node-home.ts';
 import { VERSION } from './version.ts';
+
+const ROTATE_MS_MAX = 60_000;
 
 /** One identity that a node process takes on. */
 export interface Identity {
@@ -42,6 +46,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   );
   mkdirSync(home.root, { recursive: true, mode: 0o700 });
   const nodes: MeshNode[] = [];
+  const certified: (() => void)[] = [];
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);
   try {
     for (const { home: own, name: fallback, via: kind, config } of configs) {
@@ -69,8 +74,10 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
           log: naming(log, name),
         }),
       );
+      if (existsSync(join(own.root, 'node.pem'))) certified.push(keepCertified(certificateOf(own, naming(log, name))));
     }
   } catch (error) {
+    for (const stop of certified) stop();
     await stopAll(nodes);
     await closeDoor();
     throw error;
@@ -78,10 +85,25 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   return {
     nodes,
     stop: async () => {
+      for (const stop of certified) stop();
       await stopAll(nodes);
       await closeDoor();
       rmSync(home.socket, { force: true });
     },
+  };
+}
+
+/** Another process asks for it: what makes certificates is large, and is not wanted again for weeks. */
+function certificateOf({ root }: NodeHome, log: Log): CertificateOptions {
+  const argv = [process.execPath, process.argv[1] ?? '', 'node', 'rotate', '--home', root] as const;
+  return {
+    validity: () => validityOf(root),
+    rotate: async () => {
+      const { why } = await runHere(argv, { withinMs: ROTATE_MS_MAX });
+      if (why !== undefined) throw new Error(why);
+    },
+    clock: systemClock,
+    log,
   };
 }
 

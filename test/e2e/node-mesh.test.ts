@@ -93,8 +93,10 @@ describe('a mesh of real processes', () => {
     expect((await one.own.guard('true', ['--critical'])).code).toBe(0);
   });
 
-  test('links again to a controller that was killed', async () => {
+  test('links again to a controller that was killed, with the certificate it has by then', async () => {
     const one = await world();
+    const { env } = nodeOf(one, 'crm');
+    expect((await one.own.run(['node', 'rotate'], { env })).code).toBe(0);
     one.controller.child.kill('SIGKILL');
     await one.controller.done;
     await one.restart();
