@@ -83,7 +83,7 @@ function addressOfNode(node: string): Address {
 function secureAddress(name: string, url: URL, env: NodeJS.ProcessEnv, home: Home): Address {
   const token = env['HAUKI_TOKEN'] || undefined;
   const node = nodeHomeFrom(env);
-  const joined = existsSync(join(node, 'node.yaml'));
+  const joined = existsSync(join(node, 'node.pem'));
   const known = [join(node, 'ca.pem'), join(home.root, 'mesh', 'ca.pem')].find((path) => existsSync(path));
   const ca = env['HAUKI_CA'] || known;
   return {

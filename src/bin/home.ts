@@ -44,11 +44,13 @@ export function nodeHomeFrom(env: NodeJS.ProcessEnv): string {
  */
 export function joinedHome(env: NodeJS.ProcessEnv): string | undefined {
   const node = nodeHomeFrom(env);
-  // Whoever says so means it; that this machine has not joined yet is then said, and nothing else is asked instead.
-  if (env['HAUKI_NODE_HOME']) return node;
+  const joined = existsSync(join(node, 'node.pem'));
+  // Whoever says so means it; that this machine has not joined yet is then said, and nothing else is asked instead. A node that works
+  // on its controller's own machine has only its node.yaml.
+  if (env['HAUKI_NODE_HOME']) return joined || !existsSync(join(node, 'node.yaml')) ? node : undefined;
   if (env['HAUKI_HOME']) return undefined;
   const isController = existsSync(join(homeFrom(env).root, 'mesh', 'mesh.json'));
-  return !isController && existsSync(join(node, 'node.yaml')) ? node : undefined;
+  return !isController && joined ? node : undefined;
 }
 
 /**

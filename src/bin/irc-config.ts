@@ -13,6 +13,16 @@ const nick = z
 const account = z.string().regex(/^[^\s,:!@*?\p{Cc}]{1,64}$/u, 'an account is one word');
 const file = z.string().min(1);
 
+/**
+ * A line has 512 bytes, of which hauki fills 400; the rest names who says it where. With a host's name of 60 characters in it, nick and
+ * channel have so many together.
+ */
+const NAMES_MAX = 32;
+
+function hasRoom(nickname: string, ...channels: (string | undefined)[]): boolean {
+  return channels.every((name) => nickname.length + (name?.length ?? 0) <= NAMES_MAX);
+}
+
 /** @param duration reads `30s` as milliseconds */
 export function ircSchema(duration: z.ZodType<number, string>) {
   return z
@@ -47,6 +57,10 @@ export function ircSchema(duration: z.ZodType<number, string>) {
           retryMax: duration.prefault('1m'),
         })
         .prefault({}),
+    })
+    .refine((config) => hasRoom(config.nick, config.channel, config.controlChannel), {
+      path: ['channel'],
+      message: `nick and channel may have ${NAMES_MAX} characters together: a line needs the rest`,
     })
     .refine(({ controlChannel, channel: news }) => controlChannel?.toLowerCase() !== news.toLowerCase(), {
       path: ['controlChannel'],

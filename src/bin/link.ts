@@ -3,23 +3,23 @@ import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { revokedRefusal } from '../core/node/member.ts';
 import type { Principal } from '../doors/http/principal.ts';
-import { refuseUpgrade, type UpgradeRoute } from '../doors/http/upgrades.ts';
+import type { HttpDoor } from '../doors/http/server.ts';
+import { refuseUpgrade } from '../doors/http/upgrades.ts';
 import { LinkDoor } from '../doors/link/door.ts';
 import type { Controller } from '../engine/controller.ts';
 import { renewByHeartbeat } from '../engine/mesh/renewing.ts';
 import type { Log } from '../ports/log.ts';
 import { systemClock } from './clock.ts';
 
-export interface OpenLink {
-  /** Where nodes link. */
-  readonly route: UpgradeRoute;
-  readonly command: LinkDoor['command'];
-  readonly stop: () => void;
+export interface LinkParts {
+  readonly door: HttpDoor;
+  readonly controller: Controller;
+  readonly log: Log;
 }
 
-/** Lets nodes link to a controller, as a carrier of its mesh. */
-export function openLink(controller: Controller, log: Log): OpenLink {
-  const { mesh, engine } = controller;
+/** Lets nodes link to a controller on its servers, as a carrier of its mesh. @returns what ends it */
+export function openLink({ door, controller, log }: LinkParts): () => void {
+  const { mesh } = controller;
   const link = new LinkDoor({
     heard: (node, heartbeat, carrier) => mesh.heard(node, heartbeat, carrier),
     clock: systemClock,
@@ -27,27 +27,24 @@ export function openLink(controller: Controller, log: Log): OpenLink {
   });
   mesh.addCarrier(link);
   const stopRenewing = renewByHeartbeat(mesh, controller, systemClock);
-  const stopRefusing = engine.feed.subscribe(({ event }) => {
+  const stopRefusing = controller.engine.feed.subscribe(({ event }) => {
     if (event.type !== 'node_revoked') return;
     link.refuse(event.node);
     mesh.forget(event.node);
   });
-  return {
-    route: {
-      path: link.path,
-      needs: ['node', 'admin'],
-      accept: (request, socket, head, principal) => {
-        const node = nodeSpeaking(principal, request, controller);
-        if (node.ok) link.accept(request, socket, head, node.value);
-        else refuseUpgrade(socket, node.error);
-      },
-      close: () => link.close(),
+  door.upgrades.add({
+    path: link.path,
+    needs: ['node', 'admin'],
+    accept: (request, socket, head, principal) => {
+      const node = nodeSpeaking(principal, request, controller);
+      if (node.ok) link.accept(request, socket, head, node.value);
+      else refuseUpgrade(socket, node.error);
     },
-    command: (node, verb) => link.command(node, verb),
-    stop: () => {
-      stopRenewing();
-      stopRefusing();
-    },
+    close: () => link.close(),
+  });
+  return () => {
+    stopRenewing();
+    stopRefusing();
   };
 }
 

@@ -1,10 +1,12 @@
-import { type Command, Option } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { SCOPES } from '../core/token/token.ts';
 import type { InitOptions } from './commands/mesh.ts';
 import type { InviteOptions, JoinOptions, NodeOptions } from './commands/node.ts';
 import type { NodeRunOptions } from './commands/node-run.ts';
 import type { ThawOptions } from './commands/thaw.ts';
 import type { TokenOptions } from './commands/token.ts';
+
+const VERBS = ['ping', 'thaw', 'poll'] as const;
 
 /** What the verbs of the mesh need of the command line: see hauki.ts. */
 export interface VerbTools {
@@ -72,6 +74,16 @@ export function meshVerbs({ program, answer }: VerbTools): Readonly<Record<strin
         .action(
           answer(async (name: string, options: NodeOptions) =>
             (await import('./commands/node.ts')).nodeRevoke(name, options),
+          ),
+        );
+      asking(node, 'tell', 'have a node do something now, over its link')
+        .argument('<name>')
+        .addArgument(
+          new Argument('<verb>', 'ping only answers; thaw ends its halt; poll looks for work').choices(VERBS),
+        )
+        .action(
+          answer(async (name: string, verb: (typeof VERBS)[number], options: NodeOptions) =>
+            (await import('./commands/node.ts')).nodeTell(name, verb, options),
           ),
         );
       below(node, 'rotate', 'on the node: a new key, and a certificate for it')

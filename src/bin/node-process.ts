@@ -1,24 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { RefusedError } from '../base/refusal.ts';
 import type { MeshRoute } from '../client/transport.ts';
 import { nodeRefusal } from '../core/policy/policy.ts';
-import { type CertificateOptions, keepCertified } from '../node/certificate.ts';
 import { openNodeDoor } from '../node/door.ts';
 import { type Run, runHere } from '../node/halting/process.ts';
 import { type ControllerAddress, dialInTurn } from '../node/link/dial.ts';
 import { MeshNode } from '../node/node.ts';
 import type { Log } from '../ports/log.ts';
-import { validityOf } from '../trust/node-home.ts';
+import { renewInTime } from '../trust/renewal.ts';
 import { routeToUrl } from '../trust/route.ts';
 import { systemClock } from './clock.ts';
 import { bindable, homeFrom } from './home.ts';
 import { readNodeConfig } from './node-config.ts';
 import type { NodeHome } from './node-home.ts';
 import { VERSION } from './version.ts';
-
-const ROTATE_MS_MAX = 60_000;
 
 /** One identity that a node process takes on. */
 export interface Identity {
@@ -46,7 +43,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   );
   mkdirSync(home.root, { recursive: true, mode: 0o700 });
   const nodes: MeshNode[] = [];
-  const certified: (() => void)[] = [];
+  const renewals: (() => void)[] = [];
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);
   try {
     for (const { home: own, name: fallback, via: kind, config } of configs) {
@@ -74,10 +71,10 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
           log: naming(log, name),
         }),
       );
-      if (existsSync(join(own.root, 'node.pem'))) certified.push(keepCertified(certificateOf(own, naming(log, name))));
+      renewals.push(renewing(own, naming(log, name)));
     }
   } catch (error) {
-    for (const stop of certified) stop();
+    for (const stop of renewals) stop();
     await stopAll(nodes);
     await closeDoor();
     throw error;
@@ -85,7 +82,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   return {
     nodes,
     stop: async () => {
-      for (const stop of certified) stop();
+      for (const stop of renewals) stop();
       await stopAll(nodes);
       await closeDoor();
       rmSync(home.socket, { force: true });
@@ -93,18 +90,11 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   };
 }
 
-/** Another process asks for it: what makes certificates is large, and is not wanted again for weeks. */
-function certificateOf({ root }: NodeHome, log: Log): CertificateOptions {
-  const argv = [process.execPath, process.argv[1] ?? '', 'node', 'rotate', '--home', root] as const;
-  return {
-    validity: () => validityOf(root),
-    rotate: async () => {
-      const { why } = await runHere(argv, { withinMs: ROTATE_MS_MAX });
-      if (why !== undefined) throw new Error(why);
-    },
-    clock: systemClock,
-    log,
-  };
+/** The certificate of a node that has joined; what makes requests for one is big, and loaded when it is due. */
+function renewing({ root }: NodeHome, log: Log): () => void {
+  const rotate = async (home: string): Promise<unknown> =>
+    (await import('../trust/joining.ts')).rotateCertificate(home);
+  return renewInTime(root, { clock: systemClock, log, random: Math.random, rotate });
 }
 
 function contextOf(kind: string | undefined, node: string): string | undefined {

@@ -73,10 +73,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const webhooks = serveWebhooks(home, controller, hooked, log);
     undo.unshift(() => webhooks.stop());
     let end = (): void => {};
-    const link = openLink(controller, log);
     let ircView: (() => StatusView['irc']) | undefined;
     const door = await httpDoor({
-      command: link.command,
       controller,
       enrolment,
       log,
@@ -92,8 +90,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       },
     });
     undo.unshift(() => door.close());
-    door.upgrades.add(link.route);
-    undo.unshift(link.stop);
+    undo.unshift(openLink({ door, controller, log }));
     await listenOnSocket(door.local, home.socket);
     undo.unshift(() => rmSync(home.socket, { force: true }));
     const url = options.port === undefined ? undefined : await listenOnPort(door.remote, options.port);

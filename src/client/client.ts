@@ -19,7 +19,18 @@ import type {
   StatusView,
 } from '../wire/http.ts';
 import type { DeadList, RetryView, WebhookAdded, WebhookAsk, WebhookList, WebhookView } from '../wire/events.ts';
-import type { Invite, Invited, NodeList, NodeView, TokenAsk, TokenIssued, TokenList, Whoami } from '../wire/mesh.ts';
+import type {
+  Invite,
+  Invited,
+  NodeList,
+  NodeView,
+  TokenAsk,
+  TokenIssued,
+  TokenList,
+  Whoami,
+  Commanded,
+  PolicyView,
+} from '../wire/mesh.ts';
 import { type Address, type Call, lines, send, text } from './transport.ts';
 
 /** A clearance that hangs on an open connection. */
@@ -135,6 +146,14 @@ export class Client {
 
   nodes(): Promise<NodeList> {
     return this.#json({ method: 'GET', path: '/v1/nodes' });
+  }
+
+  command(node: string, verb: 'ping' | 'thaw' | 'poll'): Promise<Commanded> {
+    return this.#json({ method: 'POST', path: `/v1/nodes/${encodeURIComponent(node)}/commands`, body: { verb } });
+  }
+
+  policy(): Promise<PolicyView> {
+    return this.#json({ method: 'GET', path: '/v1/policy' });
   }
 
   node(name: string): Promise<NodeView> {

@@ -7,6 +7,7 @@ import { inTheWayOf } from '../core/lock/lock.ts';
 import { holdsLocks, type Mutation, type MutationId, type Stage } from '../core/mutation/mutation.ts';
 import { exempt } from '../core/retention/pruning.ts';
 import { type Candidate, condemn, type Condemned } from '../core/retention/retention.ts';
+import type { Policy } from '../core/policy/policy.ts';
 import type { Snapshot } from '../core/snapshot/snapshot.ts';
 import type { LedgerRecord, MutationQuery } from '../ports/ledger.ts';
 import type { Changes, RollbackPlan, Stored } from '../ports/storage.ts';
@@ -54,6 +55,11 @@ export class Controller {
     this.engine = engine;
     this.mesh = mesh;
     this.#options = options;
+  }
+
+  /** The rules it was started with. */
+  get policy(): Policy {
+    return this.#options.policy;
   }
 
   /** The name and version this controller answers by. */

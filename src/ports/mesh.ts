@@ -34,6 +34,17 @@ export interface Carrier {
   reaches(node: string): boolean;
   /** To those of the nodes that it reaches. */
   send(nodes: readonly string[], order: Order): void;
+  /** Has a node do something that is no part of a barrier, and waits for its answer. Not there: this carrier takes orders only. */
+  command?(node: string, verb: NodeVerb): Promise<Result<NodeAnswered, Refusal>>;
+}
+
+/** `ping` only answers; `thaw` ends whatever the node is halted for; `poll` looks for work now. */
+export type NodeVerb = 'ping' | 'thaw' | 'poll';
+
+export interface NodeAnswered {
+  /** False: the node would not. */
+  readonly ok: boolean;
+  readonly words?: string | undefined;
 }
 
 /** A distributed memory barrier over the mesh's nodes. */

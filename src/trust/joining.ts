@@ -5,7 +5,7 @@ import type { Certified } from '../wire/mesh.ts';
 import { makeRequest } from './certificate.ts';
 import { controllerName } from './controller-name.ts';
 import type { JoinToken } from './join-token.ts';
-import { keepJoined, keepRotated, nextKey } from './node-home.ts';
+import { keepIdentity, keepJoined, nextKey } from './node-home.ts';
 import { describedIn, routeAsNode } from './route.ts';
 
 const CONNECT_MS_MAX = 10_000;
@@ -30,7 +30,7 @@ export async function joinMesh(
   const { node, secret, mesh, controllers } = token;
   const certified = await post({ name: url.origin, mesh: async () => route }, '/v1/join', { node, secret, request });
   reached('answer');
-  keepJoined(home, { node, mesh, controllers }, certified.certificate, ca);
+  await keepJoined(home, { node, mesh, controllers }, { certificate: certified.certificate, key }, ca);
   reached('kept');
   return certified;
 }
@@ -41,12 +41,13 @@ export async function rotateCertificate(
   reached: (step: string) => void = () => undefined,
 ): Promise<Certified> {
   const { node } = await describedIn(home);
-  const request = await makeRequest(nextKey(home), node);
+  const key = nextKey(home);
+  const request = await makeRequest(key, node);
   reached('key');
   const address = { name: 'the controller', mesh: () => routeAsNode(home) };
   const certified = await post(address, '/v1/rotate', { request });
   reached('answer');
-  keepRotated(home, certified.certificate);
+  keepIdentity(home, { certificate: certified.certificate, key });
   return certified;
 }
 

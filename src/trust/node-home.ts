@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { refusal, RefusedError } from '../base/refusal.ts';
+import type { Identity } from './certificate.ts';
 import { writeDurably } from './durable.ts';
 import { newKey } from './key.ts';
 
@@ -9,8 +11,9 @@ import { newKey } from './key.ts';
  *
  *   next.key    the key a certificate is being asked for: asking again is asking for the same
  *   ca.pem      the mesh's CA, as the join token's fingerprint proved it
- *   node.pem    certificate and key in one file, so that nobody ever reads one with another's other half
- *   node.yaml   where it is, this machine has joined
+ *   node.yaml   name, mesh, controllers; the rest of it is the operator's, and stays
+ *   node.pem    certificate and key in one file, so that nobody ever reads one with another's other half.
+ *               Where it is, this machine has joined.
  */
 
 /** What stands in a node's `node.yaml` from the beginning. It is JSON, which is YAML too; people may write it either way. */
@@ -22,7 +25,7 @@ export interface NodeDescription {
 }
 
 export function hasJoined(home: string): boolean {
-  return existsSync(join(home, 'node.yaml'));
+  return existsSync(join(home, 'node.pem'));
 }
 
 /** The key that a certificate is asked for now; made when there is none. PKCS #8 in PEM. */
@@ -35,20 +38,39 @@ export function nextKey(home: string): string {
   return key;
 }
 
-export function keepJoined(home: string, described: NodeDescription, certificate: string, ca: string): void {
+export async function keepJoined(
+  home: string,
+  described: NodeDescription,
+  { certificate, key }: Identity,
+  ca: string,
+): Promise<void> {
   writeDurably(join(home, 'ca.pem'), ca, 0o644);
-  keepIdentity(home, certificate);
-  writeDurably(join(home, 'node.yaml'), `${JSON.stringify(described, null, 2)}\n`, 0o644);
-  rmSync(join(home, 'next.key'), { force: true });
+  writeDurably(join(home, 'node.yaml'), await describedAgain(join(home, 'node.yaml'), described), 0o644);
+  keepIdentity(home, { certificate, key });
 }
 
-export function keepRotated(home: string, certificate: string): void {
-  keepIdentity(home, certificate);
-  rmSync(join(home, 'next.key'), { force: true });
+/** The text of node.yaml with what joining says put in, and whatever else stands there left as it is, comments too. */
+async function describedAgain(path: string, described: NodeDescription): Promise<string> {
+  if (!existsSync(path)) return `${JSON.stringify(described, null, 2)}\n`;
+  const { parseDocument } = await import('yaml');
+  const document = parseDocument(readFileSync(path, 'utf8'));
+  if (document.errors.length > 0 || (document.contents !== null && !isMapping(document.toJS()))) {
+    throw new RefusedError(
+      refusal('usage', `${path} cannot be used: it is no YAML of keys and values.`, 'Mend it, then join again.'),
+    );
+  }
+  for (const [key, value] of Object.entries(described)) document.set(key, value);
+  return document.toString();
 }
 
-function keepIdentity(home: string, certificate: string): void {
-  writeDurably(join(home, 'node.pem'), `${certificate.trimEnd()}\n${nextKey(home)}`, 0o600);
+function isMapping(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A certificate with the very key it was asked for: two may be asking at the same time. */
+export function keepIdentity(home: string, { certificate, key }: Identity): void {
+  writeDurably(join(home, 'node.pem'), `${certificate.trimEnd()}\n${key}`, 0o600);
+  rmSync(join(home, 'next.key'), { force: true });
 }
 
 /** When the node's certificate begins and ends: wall clock, ms. */

@@ -14,7 +14,10 @@ import type { NodeDescription } from './node-home.ts';
 /** As a node that has joined: to the controllers of its node.yaml, with its certificate. */
 export async function routeAsNode(home: string): Promise<MeshRoute> {
   const { controllers } = await describedIn(home);
-  return { urls: controllers.map(urlOf), tls: asNode(home) };
+  const urls = controllers.map(urlOf).filter(({ protocol }) => protocol === 'https:');
+  if (urls.length === 0)
+    throw wrong(join(home, 'node.yaml'), 'it names no controller that is reached by TLS (host:port)');
+  return { urls, tls: asNode(home) };
 }
 
 /**
@@ -34,7 +37,8 @@ export async function describedIn(home: string): Promise<NodeDescription> {
   const text = read(path);
   const { node, mesh, controllers } = (await parsed(text, path)) as Partial<Record<keyof NodeDescription, unknown>>;
   const known =
-    Array.isArray(controllers) && controllers.every((one) => typeof one === 'string' && URL.canParse(`https://${one}`));
+    Array.isArray(controllers) &&
+    controllers.every((one) => typeof one === 'string' && URL.canParse(isUrl(one) ? one : `https://${one}`));
   if (typeof node !== 'string' || typeof mesh !== 'string' || !known || controllers.length === 0) {
     throw wrong(path, 'it does not say node, mesh and controllers');
   }
@@ -67,8 +71,13 @@ function believing(ca: string): MeshRoute['tls'] {
   return { ca, ...(mesh === undefined ? {} : { servername: controllerName(mesh) }) };
 }
 
+/** `https://host:port`, and what only the node process takes: `unix:/path`, `http://…`. */
+function isUrl(controller: string): boolean {
+  return /^(unix:\/|https?:\/\/)/.test(controller);
+}
+
 function urlOf(controller: string): URL {
-  return new URL(`https://${controller}`);
+  return new URL(isUrl(controller) ? controller : `https://${controller}`);
 }
 
 function read(path: string): string {

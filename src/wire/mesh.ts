@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Invitation, Member } from '../core/node/member.ts';
+import type { Policy } from '../core/policy/policy.ts';
 import type { NodePolicy } from '../core/policy/rules.ts';
 import { type ApiToken, SCOPES } from '../core/token/token.ts';
 import { PresenceView } from './presence.ts';
@@ -53,9 +54,33 @@ export const NodeView = z
 export const NodeList = z.object({ nodes: z.array(NodeView) }).meta({ id: 'NodeList' });
 
 export const CommandBody = z.strictObject({ verb: z.enum(['ping', 'thaw', 'poll']) }).meta({ id: 'NodeCommand' });
-export const CommandAnswer = z
-  .object({ node: z.string(), ok: z.boolean(), words: z.string().optional() })
-  .meta({ id: 'NodeAnswer' });
+export const Commanded = z
+  .object({
+    node: z.string(),
+    verb: z.string(),
+    ok: z.boolean().meta({ description: 'false: the node would not.' }),
+    words: z.string().optional(),
+  })
+  .meta({ id: 'NodeCommanded' });
+
+export const PolicyView = z
+  .object({
+    ttlMsMin: durationMs,
+    ttlMsMax: durationMs,
+    waitMsMax: durationMs,
+    graceMs: durationMs,
+    reattachMs: durationMs,
+    openMax: z.int(),
+    datasetsMax: z.int(),
+    nodes: z.array(
+      z.object({
+        node: z.string(),
+        configured: policy.optional().meta({ description: 'In config.yaml.' }),
+        invited: policy.optional().meta({ description: 'With its invitation. Of the two, the stricter counts.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'Policy' });
 
 export const Revoked = z.object({ revoked: z.string() }).meta({ id: 'RevokedName' });
 
@@ -79,18 +104,41 @@ export const Whoami = z
   })
   .meta({ id: 'Whoami' });
 
+export type PolicyView = z.infer<typeof PolicyView>;
+export type Commanded = z.infer<typeof Commanded>;
 export type Invite = z.infer<typeof Invite>;
 export type Invited = z.infer<typeof Invited>;
 export type Certified = z.infer<typeof Certified>;
 export type NodeView = z.infer<typeof NodeView>;
-export type CommandBody = z.infer<typeof CommandBody>;
-export type CommandAnswer = z.infer<typeof CommandAnswer>;
 export type NodeList = z.infer<typeof NodeList>;
 export type TokenAsk = z.infer<typeof TokenAsk>;
 export type TokenView = z.infer<typeof TokenView>;
 export type TokenIssued = z.infer<typeof TokenIssued>;
 export type TokenList = z.infer<typeof TokenList>;
 export type Whoami = z.infer<typeof Whoami>;
+
+export function policyOf(rules: Policy, members: readonly Member[]): PolicyView {
+  const { ttlMsMin, ttlMsMax, waitMsMax, graceMs, reattachMs, openMax, datasetsMax } = rules;
+  const names = new Set([...Object.keys(rules.nodes), ...members.map((member) => member.name)]);
+  return {
+    ttlMsMin,
+    ttlMsMax,
+    waitMsMax,
+    graceMs,
+    reattachMs,
+    openMax,
+    datasetsMax,
+    nodes: [...names].toSorted().map((node) => {
+      const configured = rules.nodes[node];
+      const invited = members.find((member) => member.name === node)?.policy;
+      return {
+        node,
+        ...(configured === undefined ? {} : { configured: policyView(configured) }),
+        ...(invited === undefined ? {} : { invited: policyView(invited) }),
+      };
+    }),
+  };
+}
 
 /** @param now wall clock, ms: whether a certificate has run out */
 export function nodeView(member: Member, now: number): NodeView {

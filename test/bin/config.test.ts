@@ -74,6 +74,7 @@ describe('config.yaml', () => {
     ['irc: { server: irc.example.net, channel: "#mesh", nick: "two words" }', /irc\.nick: a nick/],
     ['irc: { server: irc.example.net, channel: "#mesh", password: secret }', /irc: .*password/],
     ['irc: { server: irc.example.net, channel: "#mesh", controlChannel: "#MESH" }', /irc\.controlChannel: /],
+    ['irc: { server: irc.example.net, channel: "#a-rather-long-name-of-a-channel" }', /irc\.channel: nick and channel/],
     ['irc: { server: irc.example.net, channel: "#mesh", heads: often }', /"often" is not a duration/],
   ])('refuses %s and says where', (text, where) => {
     const said = fault(text);

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { NodeProcessStatus } from '../../src/node/door.ts';
 import { until } from '../until.ts';
 import { isLive, meshAt, nodeAt } from './mesh.ts';
+import { openMesh } from './mesh-place.ts';
 import { place } from './place.ts';
 
 /* The node process by itself, and with its controller there, gone and back. */
@@ -45,6 +46,25 @@ describe('a node process', () => {
     crm.signal('SIGCONT');
     await isLive(here, 'crm');
     expect(crm.running.stderr().match(/linked to the controller/g)).toHaveLength(2);
+  });
+
+  test('links again to a controller that was killed, for as long as that takes, and no more when it is revoked', async () => {
+    const own = place();
+    const { address, controller, joined } = await openMesh(own, 16_701 + (process.pid % 900));
+    await joined('crm');
+    const crm = nodeAt(own, 'crm', { controllers: [address] });
+    const isLinked = async (): Promise<boolean> => {
+      const { code, stdout } = await crm.hauki(['node', 'status', '--json']);
+      return code === 0 && (JSON.parse(stdout) as NodeProcessStatus).nodes[0]?.linked === true;
+    };
+    await until(isLinked, 'it is linked');
+    controller.child.kill('SIGKILL');
+    await until(async () => !(await isLinked()), 'it knows');
+    await own.controller(['controller', '--port', '0', '--json', '--listen', address]);
+    await until(isLinked, 'it is linked again');
+    expect((await own.run(['node', 'revoke', 'crm'])).code).toBe(0);
+    await until(async () => !(await isLinked()), 'a revoked node is cut off');
+    expect(crm.running.child.exitCode).toBeNull();
   });
 
   test('killed again and again: its last heartbeat stays whole, and each run is another', async () => {
@@ -129,8 +149,7 @@ describe('a node process', () => {
       expect(code).toBe(64);
     }
     writeFileSync(join(home, 'node.yaml'), 'controllers: ["db:7718"]');
-    const stranger = await own.run(['node', 'run'], { env: { HAUKI_NODE_HOME: home } });
-    expect(stranger.stderr).toMatch(/node\.pem cannot be read.*\n.*Join the mesh again/);
-    expect(stranger.code).toBe(75);
+    const { code, stderr } = await own.run(['node', 'run'], { env: { HAUKI_NODE_HOME: home } });
+    expect([code, stderr]).toEqual([75, expect.stringMatching(/node\.pem cannot be read.*\(mesh_missing\)/)]);
   });
 });

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 
 import { RefusedError } from '../../src/base/refusal.ts';
 import {
@@ -15,7 +16,7 @@ import {
 } from '../../src/trust/certificate.ts';
 import { newKey } from '../../src/trust/key.ts';
 import { createMesh, freshController, readMesh } from '../../src/trust/mesh-home.ts';
-import { keepJoined, keepRotated, nextKey } from '../../src/trust/node-home.ts';
+import { keepIdentity, keepJoined, nextKey } from '../../src/trust/node-home.ts';
 
 const MESH = '0123456789abcdef';
 const NOW = Date.UTC(2026, 5, 16);
@@ -133,12 +134,36 @@ describe('what is kept', () => {
     const first = nextKey(home);
     expect(nextKey(home)).toBe(first);
     expect(mode(join(home, 'next.key'))).toBe('600');
-    keepJoined(home, { node: 'crm', mesh: MESH, controllers: ['store:7717'] }, 'CERTIFICATE', ca.certificate);
+    await keepJoined(
+      home,
+      { node: 'crm', mesh: MESH, controllers: ['store:7717'] },
+      { certificate: 'CERTIFICATE', key: nextKey(home) },
+      ca.certificate,
+    );
     expect(readFileSync(join(home, 'node.pem'), 'utf8')).toBe(`CERTIFICATE\n${first}`);
     expect(mode(join(home, 'node.pem'))).toBe('600');
+    expect(JSON.parse(readFileSync(join(home, 'node.yaml'), 'utf8'))).toMatchObject({ node: 'crm' });
     const second = nextKey(home);
     expect(second).not.toBe(first);
-    keepRotated(home, 'NEXT');
+    keepIdentity(home, { certificate: 'NEXT', key: second });
     expect(readFileSync(join(home, 'node.pem'), 'utf8')).toBe(`NEXT\n${second}`);
   });
+});
+
+test('joining keeps what an operator wrote into node.yaml', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'hauki-trust-'));
+  try {
+    const described = { node: 'crm', mesh: MESH, controllers: ['store:7717'] };
+    writeFileSync(join(home, 'node.yaml'), '# ours\nnode: old\nhalt:\n  freezeMax: 20s # short\n');
+    await keepJoined(home, described, { certificate: 'CERTIFICATE', key: nextKey(home) }, ca.certificate);
+    const text = readFileSync(join(home, 'node.yaml'), 'utf8');
+    expect(text).toMatch(/^# ours\nnode: crm\nhalt:\n {2}freezeMax: 20s # short\n/);
+    expect(parse(text)).toEqual({ ...described, halt: { freezeMax: '20s' } });
+    writeFileSync(join(home, 'node.yaml'), '- a list\n');
+    await expect(
+      keepJoined(home, described, { certificate: 'CERTIFICATE', key: nextKey(home) }, ca.certificate),
+    ).rejects.toThrow(/node.yaml cannot be used/);
+  } finally {
+    rmSync(home, { recursive: true });
+  }
 });

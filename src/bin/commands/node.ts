@@ -14,6 +14,8 @@ import { nodeHomeFrom } from '../home.ts';
 import { oneLine, printJson, printText, say, size, table } from '../output.ts';
 import { when } from './history.ts';
 
+const EXIT_DENIED = 75;
+
 /** Who belongs to the mesh: `hauki node invite`, `join`, `list`, `show`, `revoke`, `rotate`. */
 
 export interface NodeOptions {
@@ -73,6 +75,13 @@ export async function nodeJoin(text: string, options: JoinOptions): Promise<numb
   if (options.json) printJson({ status: 'joined', node, mesh, expiresAt, home });
   else printText(`joined     node ${node} of mesh ${mesh}; certificate until ${when(expiresAt)}, in ${home}`);
   return 0;
+}
+
+export async function nodeTell(node: string, verb: 'ping' | 'thaw' | 'poll', options: NodeOptions): Promise<number> {
+  const told = await calling(connect(options.controller), (client) => client.command(node, verb));
+  if (options.json) printJson(told);
+  else printText(`${told.ok ? 'done' : 'refused'}       ${oneLine(told.words ?? `node ${node} answers`)}`);
+  return told.ok ? 0 : EXIT_DENIED;
 }
 
 export async function nodeList(options: NodeOptions): Promise<number> {
@@ -187,7 +196,7 @@ function notJoined(home: string): RefusedError {
   return new RefusedError(
     refusal(
       'mesh_missing',
-      `This machine has joined no mesh: there is no ${join(home, 'node.yaml')}.`,
+      `This machine has joined no mesh: there is no ${join(home, 'node.pem')}.`,
       'Run "hauki node invite NAME" on the controller, then "hauki node join TOKEN" here.',
     ),
   );

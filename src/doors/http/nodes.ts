@@ -84,6 +84,41 @@ export const nodeRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, { enro
   );
 
   app.post(
+    '/v1/nodes/:name/commands',
+    {
+      config: { needs: ['operate', 'admin'] },
+      schema: {
+        summary: 'Have a node do something now, over its link.',
+        description: 'ping only answers; thaw ends whatever the node is halted for; poll looks for work now.',
+        params: mesh.NodeParams,
+        body: mesh.CommandBody,
+        response: { 200: mesh.Commanded, ...refusals },
+      },
+    },
+    async ({ params, body }, reply) => {
+      const { name } = params;
+      if (!views().some(({ node }) => node === name))
+        return sendRefusal(reply, refusal('node_unknown', `There is no node ${name} in this mesh.`));
+      const answered = await controller.mesh.command(name, body.verb);
+      if (!answered.ok) return sendRefusal(reply, answered.error);
+      const { ok, words } = answered.value;
+      return reply.send({ node: name, verb: body.verb, ok, ...(words === undefined ? {} : { words }) });
+    },
+  );
+
+  app.get(
+    '/v1/policy',
+    {
+      config: { needs: ['read', 'admin'] },
+      schema: {
+        summary: 'The rules of this controller, and of each node.',
+        response: { 200: mesh.PolicyView, ...refusals },
+      },
+    },
+    async () => mesh.policyOf(controller.policy, enrolment.nodes().members),
+  );
+
+  app.post(
     '/v1/nodes',
     {
       config: { needs: ['admin'] },

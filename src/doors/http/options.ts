@@ -1,10 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 
-import type { Refusal } from '../../base/refusal.ts';
-import type { Result } from '../../base/result.ts';
 import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
-import type { CommandAnswer, CommandBody } from '../../wire/mesh.ts';
 import type { Webhooks } from '../../ports/webhooks.ts';
 import type { StreamLimits } from './stream.ts';
 import type { StatusView } from '../../wire/http.ts';
@@ -16,11 +13,6 @@ export interface HttpOptions {
   readonly log: FastifyBaseLogger;
   /** What an operator shows on the loopback port; on the Unix socket it is let in by file permission. */
   readonly token: string;
-  /** Has a linked node do something: see LinkDoor. */
-  readonly command?: (
-    node: string,
-    verb: CommandBody['verb'],
-  ) => Promise<Result<Pick<CommandAnswer, 'ok' | 'words'>, Refusal>>;
   /** Asked by `POST /v1/retire`: ends the controller if nothing is open. */
   readonly retire: () => boolean;
   readonly ephemeral: boolean;

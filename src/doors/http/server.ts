@@ -8,7 +8,6 @@ import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod
 import { guardRoutes } from './access.ts';
 import { errorHandler, notFoundHandler } from './answers.ts';
 import { barrierRoutes } from './barriers.ts';
-import { commandRoutes } from './commands.ts';
 import { Denials } from './denials.ts';
 import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
@@ -86,7 +85,6 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(eventRoutes, options);
   await app.register(barrierRoutes, options);
   await app.register(nodeRoutes, options);
-  await app.register(commandRoutes, options);
   const { webhooks } = options;
   if (webhooks !== undefined) await app.register(webhookRoutes, { webhooks });
   await app.ready();

@@ -12,7 +12,7 @@ export interface Voice {
   isIn(channel: string): boolean;
   say(urgency: 'news', target: string, text: string): Promise<boolean>;
   /** Whether the server has taken in all that was said so far. */
-  heard(): Promise<boolean>;
+  heard(channel: string): Promise<boolean>;
 }
 
 export interface AnnouncerOptions {
@@ -63,6 +63,7 @@ export class Announcer {
   #rung = false;
   #stopped = false;
   #mute = false;
+  #cursorLost = false;
   #done: Promise<void> = Promise.resolve();
   #unsubscribe = (): void => {};
 
@@ -103,7 +104,7 @@ export class Announcer {
       try {
         waitMs = await this.#tell();
       } catch (error) {
-        // The ledger cannot be read just now, or the cursor not be written. Nobody but the channel depends on it.
+        // The ledger cannot be read just now. Nobody but the channel depends on it.
         if (!this.#mute) this.#options.log.warn({ error: String(error) }, 'IRC: the news cannot be told');
         this.#mute = true;
         waitMs = 5_000;
@@ -207,15 +208,24 @@ export class Announcer {
     try {
       while (!this.#stopped && (this.#said ?? 0) > this.#heard) {
         const upTo = this.#said ?? 0;
-        if (!(await this.#options.voice.heard())) return;
+        if (!(await this.#options.voice.heard(this.#options.channel))) return;
         this.#heard = upTo;
-        this.#options.cursor.write(upTo);
+        this.#keep(upTo);
         await new Promise<void>((resolve) => this.#options.clock.after(HEARD_PAUSE_MS, resolve));
       }
-    } catch (error) {
-      this.#options.log.warn({ error: String(error) }, 'IRC: where the news are cannot be kept');
     } finally {
       this.#asking = false;
+    }
+  }
+
+  /** Where the cursor cannot be kept, because the disk is full, the next run tells again what this one told. */
+  #keep(seq: number): void {
+    try {
+      this.#options.cursor.write(seq);
+      this.#cursorLost = false;
+    } catch (error) {
+      if (!this.#cursorLost) this.#options.log.warn({ error: String(error) }, 'IRC: where the news are cannot be kept');
+      this.#cursorLost = true;
     }
   }
 

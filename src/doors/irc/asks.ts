@@ -45,8 +45,8 @@ export interface AsksOptions {
 const PERSON = { burst: 5, perSecond: 0.2 };
 const EVERYBODY = { burst: 20, perSecond: 1 };
 const PEOPLE_MAX = 1_000;
-/** Words that are older are repeated, not said. */
-const REPEATED_MS = 30_000;
+/** Words that are older are repeated, not said: as far apart may the server's clock and ours be. */
+const REPEATED_MS = 120_000;
 
 /** Answers people, and does what those may ask for who may change things. */
 export class Asks {

@@ -48,9 +48,10 @@ export interface ConnectionOptions {
   readonly onJoined: (channel: string) => void;
 }
 
-const REGISTER_MS_MAX = 30_000;
 const QUIT_MS_MAX = 500;
 const NICKS_TRIED_MAX = 8;
+const WARNED_MS = 3_600_000;
+const WARNINGS_MAX = 50;
 
 /**
  * One client of an IRC server, which comes back for as long as it is wanted: after a server that is dead, not there yet, killed, or
@@ -70,6 +71,7 @@ export class Connection {
   #pings = new Map<string, (answered: boolean) => void>();
   /** Why the server does not want us, if it said so. */
   #objection: string | undefined;
+  readonly #warnedMono = new Map<string, number>();
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -84,7 +86,8 @@ export class Connection {
     this.#client = client;
     this.#objection = undefined;
     this.#listen(client);
-    this.#later(REGISTER_MS_MAX, () => this.#drop('it did not let us in'));
+    const { quietMs, answerMs } = server.patience;
+    this.#later(quietMs + answerMs, () => this.#drop('it did not let us in'));
     client.connect({
       host: server.host,
       port: server.port,
@@ -109,7 +112,7 @@ export class Connection {
     const client = this.#client;
     if (client === undefined) return;
     const closed = new Promise<void>((resolve) => client.on('socket close', () => resolve()));
-    client.quit('the controller stops');
+    client.quit('hauki stops');
     let cancel = (): void => {};
     await Promise.race([closed, new Promise<void>((done) => (cancel = this.#options.clock.after(QUIT_MS_MAX, done)))]);
     cancel();
@@ -144,13 +147,14 @@ export class Connection {
     return this.#outbox.post(urgency, () => this.#client?.notice(target, oneLine(text)));
   }
 
-  /** Whether the server has taken in all that was said so far: it answers in order. */
-  heard(): Promise<boolean> {
+  /** Whether the server has taken in all that was said in a channel so far: it answers in order. */
+  heard(channel: string): Promise<boolean> {
     const client = this.#client;
-    if (client === undefined || this.#joined.size === 0) return Promise.resolve(false);
+    if (client === undefined || !this.isIn(channel)) return Promise.resolve(false);
     const token = `hauki-${randomUUID()}`;
     return new Promise((resolve) => {
-      this.#pings.set(token, resolve);
+      // What the channel did not take was refused before the answer, and then we are not in it any more.
+      this.#pings.set(token, (answered) => resolve(answered && this.isIn(channel)));
       client.ping(token);
     });
   }
@@ -172,11 +176,6 @@ export class Connection {
       if (reason === 'capability_missing' || reason === 'unsupported_mechanism') return;
       this.#drop(`it refuses the SASL account: ${message ?? reason}`);
     });
-    client.on('irc error', ({ error, reason, channel }) => {
-      if (error === 'irc' || error === 'password_mismatch' || error === 'banned_from_network')
-        this.#objection ??= reason ?? error.replaceAll('_', ' ');
-      else if (channel !== undefined) this.#warn(`IRC channel ${channel}: ${reason ?? error.replaceAll('_', ' ')}`);
-    });
     client.on('join', ({ nick, channel }) => {
       this.members.join(channel, nick);
       if (!isUs(nick)) return;
@@ -187,8 +186,19 @@ export class Connection {
       this.members.part(channel, nick);
       if (!isUs(nick) || !this.#joined.delete(folded(channel))) return;
       this.members.leave(channel);
-      this.#warn(`IRC channel ${channel} was left: ${why}`);
+      this.#warn(`IRC: channel ${channel} was left: ${why}`);
     };
+    client.on('irc error', ({ error, reason, channel }) => {
+      if (error === 'irc' || error === 'password_mismatch' || error === 'banned_from_network')
+        this.#objection ??= reason ?? error.replaceAll('_', ' ');
+      else if (channel !== undefined) {
+        this.#warn(`IRC: channel ${channel}: ${reason ?? error.replaceAll('_', ' ')}`);
+        if (error !== 'cannot_send_to_channel' || !this.isIn(channel)) return;
+        // Moderated, say. As good as not being there: it is joined again later, and what was refused is said then.
+        left(channel, client.user.nick, 'it does not take what is said');
+        client.part(channel);
+      }
+    });
     client.on('part', ({ nick, channel }) => left(channel, nick, 'parted'));
     client.on('kick', ({ nick, kicked, channel, message = '' }) =>
       left(channel, kicked, `kicked by ${nick} ${message}`),
@@ -296,8 +306,14 @@ export class Connection {
     for (const end of [...this.#timers]) end();
   }
 
+  /** Once an hour: a channel that does not take us says so at every try. */
   #warn(text: string): void {
-    this.#options.log.warn({ server: this.#options.server.host }, oneLine(text));
+    const { clock, log, server } = this.#options;
+    const mono = clock.mono();
+    if (mono - (this.#warnedMono.get(text) ?? -Infinity) < WARNED_MS) return;
+    if (this.#warnedMono.size >= WARNINGS_MAX) this.#warnedMono.clear();
+    this.#warnedMono.set(text, mono);
+    log.warn({ server: server.host }, oneLine(text));
   }
 }
 

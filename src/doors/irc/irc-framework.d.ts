@@ -72,6 +72,8 @@ declare module 'irc-framework' {
     say(target: string, text: string): void;
     notice(target: string, text: string): void;
     join(channel: string, key?: string): void;
+    part(channel: string): void;
+    mode(channel: string, mode: string): void;
     changeNick(nick: string): void;
     ping(token: string): void;
     quit(message: string): void;

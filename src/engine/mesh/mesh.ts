@@ -6,7 +6,7 @@ import type { Epoch, Order } from '../../core/barrier/message.ts';
 import { type Broken, Round } from '../../core/barrier/round.ts';
 import type { FlushedNode } from '../../core/event.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Barrier, BarrierRound, Carrier, Heartbeat } from '../../ports/mesh.ts';
+import type { Barrier, BarrierRound, Carrier, Heartbeat, NodeAnswered, NodeVerb } from '../../ports/mesh.ts';
 import { type Presence, Presences } from './presence.ts';
 
 export interface MeshOptions {
@@ -84,6 +84,14 @@ export class Mesh implements Barrier {
 
   presence(node: string): Presence | undefined {
     return this.#presences.of(node, this.#clock.mono());
+  }
+
+  /** Has a node do something now. Refused as `node_lost` when no carrier reaches it that could ask. */
+  command(node: string, verb: NodeVerb): Promise<Result<NodeAnswered, Refusal>> {
+    for (const carrier of this.#carriers) {
+      if (carrier.command !== undefined && carrier.reaches(node)) return carrier.command(node, verb);
+    }
+    return Promise.resolve(err(refusal('node_lost', `Node ${node} has no link to this controller.`)));
   }
 
   /** A node is none any more. */

@@ -87,10 +87,10 @@ describe('questions', () => {
   test('of strangers, of other channels and from the past are not', async () => {
     await say('!status', { nick: 'stranger', channel: undefined });
     await say('!status', { channel: '#other' });
-    await say('!status', { at: T0 - 31_000 });
+    await say('!status', { at: T0 - 121_000 });
     await say('what is the !status');
     expect(said).toEqual([]);
-    await say('!status', { channel: '#MESH', at: T0 - 1_000 });
+    await say('!status', { channel: '#MESH', at: T0 - 60_000 });
     expect(said).toHaveLength(1);
   });
 
@@ -147,7 +147,7 @@ describe('changes', () => {
   test('are made for nobody else', async () => {
     await say(`!rollback ${OTHER}`, { nick: 'alice' });
     await say(`!rollback ${OTHER}`, { account: 'bob' });
-    await say(`!rollback ${OTHER}`, { account: 'alice', at: T0 - 31_000 });
+    await say(`!rollback ${OTHER}`, { account: 'alice', at: T0 - 121_000 });
     await say(`!rollback ${OTHER}`, { account: 'alice', channel: '#other' });
     await say(`!signed alice ${Math.floor(T0 / 1_000)} ${'A'.repeat(240)} rollback ${OTHER}`);
     expect(done).toEqual([]);

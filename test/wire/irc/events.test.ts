@@ -7,6 +7,7 @@ import type { MutationRequest } from '../../../src/core/mutation/mutation.ts';
 import type { Snapshot } from '../../../src/core/snapshot/snapshot.ts';
 import { LINE_BYTES_MAX, linesFor } from '../../../src/wire/irc/events.ts';
 import { bytesOf } from '../../../src/wire/irc/text.ts';
+import { wildText } from './wild.ts';
 
 const ID = '019aa000-0000-7000-8000-000000000001';
 const SNAPSHOT = 'tank/meshfs/state/crm@PRE_hauki-crm_deploy_x_surgeon_patch_20260616_162456_123';
@@ -74,7 +75,7 @@ describe('an event in words', () => {
   );
 
   test('fits into lines, whatever an intent and names are', () => {
-    const wild = fc.string({ unit: 'binary', maxLength: 512 });
+    const wild = wildText(512);
     fc.assert(
       fc.property(wild, wild, wild, (intent, node, name) => {
         const all = [
