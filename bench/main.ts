@@ -4,6 +4,7 @@ import { eventsBench } from './events.ts';
 import { guardBench } from './guard.ts';
 import { ircBench } from './irc.ts';
 import { ledgerBench } from './ledger.ts';
+import { nodeBench } from './node.ts';
 import { barrierCurveBench, benchNodes, meshBench } from './mesh.ts';
 import type { Row } from './row.ts';
 import { benchServer } from './server.ts';
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   guard: guardBench,
   directory: directoryBench,
   ledger: ledgerBench,
+  node: nodeBench,
   mesh: meshBench,
   'barrier-curve': barrierCurveBench,
   irc: ircBench,

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
 import { STREAM_LIMITS, type StreamLimits } from '../doors/http/stream.ts';
+import { checkSettings, duration, settingsText } from './settings-file.ts';
+import { readYaml } from './settings-yaml.ts';
 import { type IrcConfig, ircSchema } from './irc-config.ts';
 import { PATIENCE, type Patience } from '../webhooks/courier.ts';
-import { duration, readSettings } from './settings-file.ts';
 
 /** What the operator of a controller sets in `HAUKI_HOME/config.yaml`; what is not there stays as it is by default. */
 export interface Config {
@@ -83,7 +84,8 @@ const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] 
  * @throws RefusedError `usage`, naming the place
  */
 export function readConfig(path: string): Config {
-  return configOf(readSettings(path, schema) ?? {});
+  const text = settingsText(path);
+  return configOf(text === undefined ? {} : checkSettings(path, readYaml(path, text), schema));
 }
 
 function configOf({

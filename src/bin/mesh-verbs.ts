@@ -93,6 +93,7 @@ export function meshVerbs({ program, answer }: VerbTools): Readonly<Record<strin
         .command('run')
         .description('on the node: run it, logging to stderr, until a signal comes; for services')
         .option('--serve <names>', 'be several nodes, each with its folder in HAUKI_NODE_HOME/nodes: crm,billing')
+        .option('--via <kind>', 'run its hooks in the container of its name: lxd or incus (default: here)')
         .exitOverride()
         .action(answer(async (options: NodeRunOptions) => (await import('./commands/node-run.ts')).nodeRun(options)));
       below(node, 'status', 'on the node: how its process stands, asked directly').action(

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { nodeRefusal } from '../core/policy/policy.ts';
 import type { FlushPlan } from '../node/halting/flush.ts';
 import { Freezable } from '../node/halting/freezable.ts';
-import { duration, readSettings } from './settings-file.ts';
+import { checkSettings, duration, settingsText } from './settings-file.ts';
 
 /** What stands in a node's `node.yaml`. What joining the mesh wrote there is part of it. */
 export interface NodeConfig {
@@ -11,6 +11,8 @@ export interface NodeConfig {
   /** `host:port`, `unix:/path`, `http://…` or `https://…`; tried in this order. */
   readonly controllers: readonly string[];
   readonly heartbeat: string | undefined;
+  /** Where its hooks run: `lxd:crm`. */
+  readonly via: string | undefined;
   readonly flush: FlushPlan;
   readonly freeze: readonly Freezable[];
   readonly freezeMsMax: number;
@@ -40,6 +42,7 @@ const schema = z.strictObject({
   mesh: z.string().optional(),
   controllers: z.array(controller).min(1).optional(),
   heartbeat: path.optional(),
+  via: z.string().optional(),
   halt: z
     .strictObject({
       flush: z.array(z.strictObject({ run: argv, within: limit.optional() })).optional(),
@@ -52,12 +55,14 @@ const schema = z.strictObject({
 });
 
 /** @throws RefusedError `usage`, naming the place */
-export function readNodeConfig(file: string): NodeConfig {
-  const { node, controllers, heartbeat, halt = {} } = readSettings(file, schema) ?? {};
+export async function readNodeConfig(file: string): Promise<NodeConfig> {
+  const said = checkSettings(file, await parsed(file, settingsText(file) ?? '{}'), schema);
+  const { node, controllers, heartbeat, via, halt = {} } = said;
   return {
     node,
     controllers: controllers ?? [],
     heartbeat,
+    via,
     flush: {
       hooks: (halt.flush ?? []).map(({ run, within }) => ({ run, withinMs: within ?? HOOK_MS })),
       sync: halt.sync ?? [],
@@ -66,4 +71,13 @@ export function readNodeConfig(file: string): NodeConfig {
     freeze: halt.freeze ?? [],
     freezeMsMax: halt.freezeMax ?? FREEZE_MS_MAX,
   };
+}
+
+/** As joining the mesh wrote it, it is JSON, and a node is the smaller for not having to read YAML. */
+async function parsed(file: string, text: string): Promise<unknown> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return (await import('./settings-yaml.ts')).readYaml(file, text);
+  }
 }

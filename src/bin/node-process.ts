@@ -5,7 +5,7 @@ import { RefusedError } from '../base/refusal.ts';
 import type { MeshRoute } from '../client/transport.ts';
 import { nodeRefusal } from '../core/policy/policy.ts';
 import { openNodeDoor } from '../node/door.ts';
-import { runHere } from '../node/halting/process.ts';
+import { type Run, runHere } from '../node/halting/process.ts';
 import { type ControllerAddress, dialInTurn } from '../node/link/dial.ts';
 import { MeshNode } from '../node/node.ts';
 import type { Log } from '../ports/log.ts';
@@ -22,6 +22,8 @@ export interface Identity {
   readonly home: NodeHome;
   /** Its name, where its folder does not tell. */
   readonly name?: string;
+  /** How its container of the same name is reached, where its folder does not tell: `lxd`. */
+  readonly via?: string;
 }
 
 export interface NodeProcess {
@@ -36,13 +38,15 @@ export interface NodeProcess {
  * @throws RefusedError `usage` for a configuration that cannot be used, `home_locked` when another process serves it
  */
 export async function startNodes(home: NodeHome, identities: readonly Identity[], log: Log): Promise<NodeProcess> {
-  const configs = identities.map((identity) => ({ ...identity, config: readNodeConfig(identity.home.config) }));
+  const configs = await Promise.all(
+    identities.map(async (identity) => ({ ...identity, config: await readNodeConfig(identity.home.config) })),
+  );
   mkdirSync(home.root, { recursive: true, mode: 0o700 });
   const nodes: MeshNode[] = [];
   const renewals: (() => void)[] = [];
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);
   try {
-    for (const { home: own, name: fallback, config } of configs) {
+    for (const { home: own, name: fallback, via: kind, config } of configs) {
       const name = config.node ?? fallback ?? '';
       const refused = nodeRefusal(name);
       if (refused !== undefined) throw new RefusedError(refused);
@@ -57,7 +61,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
           controller: controllers.join(', '),
           dial: dialInTurn(controllers.map((words) => addressOf(words, name, own))),
           flush: config.flush,
-          run: runHere,
+          run: await runVia(config.via ?? contextOf(kind, name)),
           freeze: config.freeze,
           freezeMsMax: config.freezeMsMax,
           heartbeatFile,
@@ -91,6 +95,20 @@ function renewing({ root }: NodeHome, log: Log): () => void {
   const rotate = async (home: string): Promise<unknown> =>
     (await import('../trust/joining.ts')).rotateCertificate(home);
   return renewInTime(root, { clock: systemClock, log, random: Math.random, rotate });
+}
+
+function contextOf(kind: string | undefined, node: string): string | undefined {
+  return kind === undefined || kind === 'local' ? undefined : `${kind}:${node}`;
+}
+
+/** @throws RefusedError `context_invalid` */
+async function runVia(context: string | undefined): Promise<Run> {
+  if (context === undefined) return runHere;
+  // Most nodes speak for where they are, and are the smaller for it.
+  const [{ openReach }, { runIn }] = await Promise.all([import('./reach.ts'), import('../node/halting/reached.ts')]);
+  const reach = openReach(context);
+  if (!reach.ok) throw new RefusedError(reach.error);
+  return runIn(reach.value);
 }
 
 async function stopAll(nodes: readonly MeshNode[]): Promise<void> {

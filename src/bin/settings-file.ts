@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { parseDocument } from 'yaml';
 import * as z from 'zod';
 import { parseDuration } from '../base/duration.ts';
 import { refusal, RefusedError } from '../base/refusal.ts';
@@ -13,18 +12,13 @@ export const duration = z.string().transform((text, context) => {
 });
 
 /**
- * Reads a file of settings. One that cannot be understood is an error: a typo must not loosen anything in silence.
+ * Settings as they were meant. Those that cannot be understood are an error: a typo must not loosen anything in silence.
  *
- * @returns undefined when there is no such file
+ * @param path of their file, for people
  * @throws RefusedError `usage`, naming the place
  */
-export function readSettings<T>(path: string, schema: z.ZodType<T>): T | undefined {
-  const text = textOf(path);
-  if (text === undefined) return undefined;
-  const document = parseDocument(text);
-  const [broken] = document.errors;
-  if (broken !== undefined) throw wrongSettings(path, broken.message.split('\n')[0] ?? 'it is no YAML');
-  const parsed = schema.safeParse(document.toJS() ?? {});
+export function checkSettings<T>(path: string, settings: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(settings ?? {});
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
   throw wrongSettings(path, faults.join('; '));
@@ -36,7 +30,8 @@ export function wrongSettings(path: string, what: string): RefusedError {
   );
 }
 
-function textOf(path: string): string | undefined {
+/** @returns undefined when there is no such file. @throws RefusedError `usage` when it cannot be read */
+export function settingsText(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

@@ -93,6 +93,8 @@ needs('cgroup').describe('nodes in a barrier', () => {
     const one = await scene(SLOW);
     const halting = flushing(one);
     await until(() => existsSync(join(one.own.folder, 'hook')), 'the hook runs');
+    // What it does not know from its file, the next run knows nothing of.
+    await until(() => one.crm.heartbeat()?.pulse.state === 'flushing', 'it is on the disk');
     spoil(one.crm);
     expect(await halting).toMatchObject({ ok: false, error: { code: 'flush_failed' } });
     one.here.mesh.keep([]);
@@ -149,7 +151,8 @@ needs('cgroup').describe('nodes in a barrier', () => {
       const watchdogs = processesOf(one.own.folder).filter((pid) =>
         /trap/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')),
       );
-      expect(watchdogs).toHaveLength(1);
+      // Two while it is being renewed.
+      expect(watchdogs.length).toBeGreaterThan(0);
       for (const pid of watchdogs) process.kill(pid, 'SIGKILL');
       one.crm.signal('SIGKILL');
       await one.crm.running.done;

@@ -8,13 +8,14 @@ import { nodeName } from './asking.ts';
 
 export interface NodeRunOptions {
   readonly serve?: string;
+  readonly via?: string;
 }
 
 /** `hauki node run`: until a signal comes. @returns the exit code */
-export async function nodeRun({ serve }: NodeRunOptions): Promise<number> {
+export async function nodeRun({ serve, via }: NodeRunOptions): Promise<number> {
   const home = nodeHomeAt(nodeHomeFrom(process.env));
   const log: Log = lineLog(process.env['HAUKI_LOG'] || 'info');
-  const identities = serve === undefined ? [{ home, name: nodeName() }] : served(home, serve);
+  const identities = identitiesOf(home, serve).map((one) => ({ ...one, ...(via === undefined ? {} : { via }) }));
   // Before anything is frozen that would have to be thawed.
   const signalled = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
@@ -27,7 +28,8 @@ export async function nodeRun({ serve }: NodeRunOptions): Promise<number> {
   return 0;
 }
 
-function served(home: NodeHome, names: string): Identity[] {
+function identitiesOf(home: NodeHome, names: string | undefined): Identity[] {
+  if (names === undefined) return [{ home, name: nodeName() }];
   const all = names.split(',').map((name) => name.trim());
   if (new Set(all).size !== all.length || all.includes('')) {
     throw new RefusedError(

@@ -19,14 +19,15 @@ export interface ControllerAddress {
   readonly tls?: () => MeshRoute['tls'];
 }
 
-const HANDSHAKE_MS = 10_000;
+/** Until there is a link, or an answer that refuses it, whole. */
+const PATIENCE_MS = 10_000;
 /** A controller's orders are short. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
 /** Of an answer that refuses the link, bytes. */
 const REFUSAL_BYTES_MAX = 4_096;
 
 /** Links over WebSocket, to the first of the controllers; each failure moves on to the next. */
-export function dialInTurn(addresses: readonly ControllerAddress[]): Dial {
+export function dialInTurn(addresses: readonly ControllerAddress[], patienceMs = PATIENCE_MS): Dial {
   let turn = 0;
   return (events) => {
     const address = addresses[turn % addresses.length];
@@ -36,7 +37,7 @@ export function dialInTurn(addresses: readonly ControllerAddress[]): Dial {
       events.closed(`${address.words}: ${why}`);
     };
     try {
-      return dialWebSocket(address)({ ...events, closed });
+      return dialWebSocket(address, patienceMs)({ ...events, closed });
     } catch (error) {
       // A certificate that cannot be read, a folder that is not there: it may be there the next time.
       setImmediate(() => closed(error instanceof Error ? error.message : String(error)));
@@ -45,7 +46,7 @@ export function dialInTurn(addresses: readonly ControllerAddress[]): Dial {
   };
 }
 
-function dialWebSocket(address: ControllerAddress): Dial {
+function dialWebSocket(address: ControllerAddress, patienceMs: number): Dial {
   return ({ opened, said, ponged, closed }) => {
     const { socketPath, url, headers, tls } = address;
     const target = new URL('/v1/link', url);
@@ -53,13 +54,19 @@ function dialWebSocket(address: ControllerAddress): Dial {
     const socket = new WebSocket(target, {
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,
-      handshakeTimeout: HANDSHAKE_MS,
       ...(headers === undefined ? {} : { headers }),
       ...tls?.(),
       ...(socketPath === undefined ? {} : { createConnection: () => connect(socketPath()) }),
     });
     let why: string | undefined;
-    socket.on('open', opened);
+    const patience = setTimeout(() => {
+      why ??= `no answer within ${patienceMs} ms`;
+      socket.terminate();
+    }, patienceMs);
+    socket.on('open', () => {
+      clearTimeout(patience);
+      opened();
+    });
     socket.on('pong', ponged);
     socket.on('message', (data) => said((data as Buffer).toString()));
     socket.on('error', (error) => (why ??= error.message));
@@ -70,7 +77,10 @@ function dialWebSocket(address: ControllerAddress): Dial {
         socket.terminate();
       });
     });
-    socket.on('close', (code, reason) => closed(why ?? (String(reason) || `closed with code ${code}`)));
+    socket.on('close', (code, reason) => {
+      clearTimeout(patience);
+      closed(why ?? (String(reason) || `closed with code ${code}`));
+    });
     return {
       send: (text) => socket.send(text),
       ping: () => socket.ping(),

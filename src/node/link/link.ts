@@ -36,8 +36,9 @@ export interface LinkOptions {
 const PING_MS = 5_000;
 /** A connection that lasted so long was a success: the next failure is the first. */
 const STEADY_MS = 10_000;
-/** Of failures in a row, those that are worth a line in the log: the first, and then one in so many. */
+/** Of failures in a row, those that are worth a line in the log: each with another reason, and then one in so many. */
 const LOGGED_EVERY = 30;
+const REASONS_MAX = 20;
 
 /** The node's end of its link: one connection, made again whenever it is lost, for as long as the node runs. */
 export class Link {
@@ -46,6 +47,7 @@ export class Link {
   #up = false;
   #openedMono = 0;
   #failures = 0;
+  readonly #reasons = new Set<string>();
   #silences = 0;
   #cancel: () => void = () => {};
   #stopped = false;
@@ -105,12 +107,17 @@ export class Link {
     const { clock, random, log } = this.#options;
     this.#cancel();
     this.#wire = undefined;
-    if (this.#up && clock.mono() - this.#openedMono >= STEADY_MS) this.#failures = 0;
+    if (this.#up && clock.mono() - this.#openedMono >= STEADY_MS) {
+      this.#failures = 0;
+      this.#reasons.clear();
+    }
     this.#up = false;
     if (this.#stopped) return;
     this.#failures += 1;
     const againMs = backoffMs(this.#failures, random());
-    if (this.#failures % LOGGED_EVERY === 1) {
+    const isNews = !this.#reasons.has(why) && this.#reasons.size < REASONS_MAX;
+    if (isNews || this.#failures % LOGGED_EVERY === 0) {
+      this.#reasons.add(why);
       log.warn(
         { why, failures: this.#failures, againMs },
         'no link to the controller; tried again for as long as it takes',

@@ -163,7 +163,7 @@ describe('two links of one node', () => {
   });
 });
 
-describe('what a link has to bear', () => {
+describe('what a link has to bear', { timeout: 30_000 }, () => {
   it('a silent peer: closed within 15 s', async () => {
     const crm = await linked('crm', 'a');
     await clock.pass(10_000);
