@@ -56,7 +56,13 @@ export async function benchServer(root: string, socket: string, kind: string): P
   const engine = await Engine.start(options);
   const controller = new Controller(engine, options, mesh);
   const authority = (): undefined => undefined;
-  const enrolment = new Enrolment(engine, { node: 'bench', clock: systemClock, authority, newSecret: newId });
+  const enrolment = new Enrolment(engine, {
+    node: 'bench',
+    publicKey: '',
+    clock: systemClock,
+    authority,
+    newSecret: newId,
+  });
   const door = await httpDoor({ controller, enrolment, log, token: 'unused', ephemeral: false, retire: () => false });
   door.local.listen(socket, () => process.send?.('ready'));
   process.once('SIGTERM', () => process.exit(0));

@@ -3,13 +3,17 @@ import * as z from 'zod';
 import { nodeRefusal } from '../core/policy/policy.ts';
 import type { FlushPlan } from '../node/halting/flush.ts';
 import { Freezable } from '../node/halting/freezable.ts';
-import { duration, readSettings } from './settings-file.ts';
+import { type NodeIrcConfig, nodeIrcSchema } from './irc-config.ts';
+import { duration, readSettings, wrongSettings } from './settings-file.ts';
 
 /** What stands in a node's `node.yaml`. What joining the mesh wrote there is part of it. */
 export interface NodeConfig {
   readonly node: string | undefined;
   /** `host:port`, `unix:/path`, `http://…` or `https://…`; tried in this order. */
   readonly controllers: readonly string[];
+  /** Whether it links to them; otherwise it is heard on IRC alone, and only commands go there. */
+  readonly link: boolean;
+  readonly irc: NodeIrcConfig | undefined;
   readonly heartbeat: string | undefined;
   readonly flush: FlushPlan;
   readonly freeze: readonly Freezable[];
@@ -39,6 +43,8 @@ const schema = z.strictObject({
   node: name.optional(),
   mesh: z.string().optional(),
   controllers: z.array(controller).min(1).optional(),
+  link: z.boolean().optional(),
+  irc: nodeIrcSchema.optional(),
   heartbeat: path.optional(),
   halt: z
     .strictObject({
@@ -53,10 +59,14 @@ const schema = z.strictObject({
 
 /** @throws RefusedError `usage`, naming the place */
 export function readNodeConfig(file: string): NodeConfig {
-  const { node, controllers, heartbeat, halt = {} } = readSettings(file, schema) ?? {};
+  const { node, controllers, link = true, irc, heartbeat, halt = {} } = readSettings(file, schema) ?? {};
+  if (!link && irc === undefined)
+    throw wrongSettings(file, 'link is false, and there is no irc: nobody would hear of it');
   return {
     node,
     controllers: controllers ?? [],
+    link,
+    irc,
     heartbeat,
     flush: {
       hooks: (halt.flush ?? []).map(({ run, within }) => ({ run, withinMs: within ?? HOOK_MS })),

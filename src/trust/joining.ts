@@ -30,7 +30,7 @@ export async function joinMesh(
   const { node, secret, mesh, controllers } = token;
   const certified = await post({ name: url.origin, mesh: async () => route }, '/v1/join', { node, secret, request });
   reached('answer');
-  keepJoined(home, { node, mesh, controllers }, certified.certificate, ca);
+  keepJoined(home, { node, mesh, controllers }, certified, ca);
   reached('kept');
   return certified;
 }
@@ -46,7 +46,7 @@ export async function rotateCertificate(
   const address = { name: 'the controller', mesh: () => routeAsNode(home) };
   const certified = await post(address, '/v1/rotate', { request });
   reached('answer');
-  keepRotated(home, certified.certificate);
+  keepRotated(home, certified);
   return certified;
 }
 

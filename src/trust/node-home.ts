@@ -10,6 +10,7 @@ import { newKey } from './key.ts';
  *   next.key    the key a certificate is being asked for: asking again is asking for the same
  *   ca.pem      the mesh's CA, as the join token's fingerprint proved it
  *   node.pem    certificate and key in one file, so that nobody ever reads one with another's other half
+ *   controller.json  name and public key of the controller: what its lines on IRC are checked by
  *   node.yaml   where it is, this machine has joined
  */
 
@@ -35,19 +36,33 @@ export function nextKey(home: string): string {
   return key;
 }
 
-export function keepJoined(home: string, described: NodeDescription, certificate: string, ca: string): void {
+/** What the controller gave: see Certified in src/wire/mesh.ts. */
+interface Given {
+  readonly certificate: string;
+  readonly controller: ControllerKnown;
+}
+
+/** The controller, as it is known where no TLS vouches for it. */
+export interface ControllerKnown {
+  readonly name: string;
+  /** SPKI in DER as base64. */
+  readonly publicKey: string;
+}
+
+export function keepJoined(home: string, described: NodeDescription, given: Given, ca: string): void {
   writeDurably(join(home, 'ca.pem'), ca, 0o644);
-  keepIdentity(home, certificate);
+  keepGiven(home, given);
   writeDurably(join(home, 'node.yaml'), `${JSON.stringify(described, null, 2)}\n`, 0o644);
   rmSync(join(home, 'next.key'), { force: true });
 }
 
-export function keepRotated(home: string, certificate: string): void {
-  keepIdentity(home, certificate);
+export function keepRotated(home: string, given: Given): void {
+  keepGiven(home, given);
   rmSync(join(home, 'next.key'), { force: true });
 }
 
-function keepIdentity(home: string, certificate: string): void {
+function keepGiven(home: string, { certificate, controller }: Given): void {
+  writeDurably(join(home, 'controller.json'), `${JSON.stringify(controller, null, 2)}\n`, 0o644);
   writeDurably(join(home, 'node.pem'), `${certificate.trimEnd()}\n${nextKey(home)}`, 0o600);
 }
 

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ import {
 import { newKey } from '../../src/trust/key.ts';
 import { createMesh, freshController, readMesh } from '../../src/trust/mesh-home.ts';
 import { keepJoined, keepRotated, nextKey } from '../../src/trust/node-home.ts';
+import { controllerKnown, nodeKey } from '../../src/trust/signing-keys.ts';
 
 const MESH = '0123456789abcdef';
 const NOW = Date.UTC(2026, 5, 16);
@@ -133,12 +134,34 @@ describe('what is kept', () => {
     const first = nextKey(home);
     expect(nextKey(home)).toBe(first);
     expect(mode(join(home, 'next.key'))).toBe('600');
-    keepJoined(home, { node: 'crm', mesh: MESH, controllers: ['store:7717'] }, 'CERTIFICATE', ca.certificate);
+    const given = (certificate: string): Parameters<typeof keepJoined>[2] => ({ certificate, controller: told() });
+    keepJoined(home, { node: 'crm', mesh: MESH, controllers: ['store:7717'] }, given('CERTIFICATE'), ca.certificate);
+    const controller = controllerKnown(home);
+    const before = controller().publicKey;
+
     expect(readFileSync(join(home, 'node.pem'), 'utf8')).toBe(`CERTIFICATE\n${first}`);
     expect(mode(join(home, 'node.pem'))).toBe('600');
     const second = nextKey(home);
     expect(second).not.toBe(first);
-    keepRotated(home, 'NEXT');
+    const key = nodeKey(home);
+    expect(key().equals(createPrivateKey(first))).toBe(true);
+    keepRotated(home, given('NEXT'));
     expect(readFileSync(join(home, 'node.pem'), 'utf8')).toBe(`NEXT\n${second}`);
+    // Whoever runs meanwhile has the new keys from now on.
+    expect(key().equals(createPrivateKey(second))).toBe(true);
+    expect(controller().publicKey.equals(before)).toBe(false);
+    writeFileSync(join(home, 'controller.json'), 'half');
+    expect(controller().name).toBe('store');
+  });
+
+  test('of a node that joined before controllers told their key: it is told what to do', () => {
+    expect(() => controllerKnown(folder)).toThrow(/controller\.json cannot be used.*mesh_missing.*hauki node rotate/);
+    expect(() => nodeKey(folder)).toThrow(/node\.pem cannot be used.*mesh_missing/);
   });
 });
+
+/** What a controller says of itself, with a new key each time. */
+function told(): { name: string; publicKey: string } {
+  const { publicKey } = generateKeyPairSync('ed25519');
+  return { name: 'store', publicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('base64') };
+}

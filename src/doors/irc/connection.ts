@@ -109,7 +109,7 @@ export class Connection {
     const client = this.#client;
     if (client === undefined) return;
     const closed = new Promise<void>((resolve) => client.on('socket close', () => resolve()));
-    client.quit('the controller stops');
+    client.quit('hauki stops');
     let cancel = (): void => {};
     await Promise.race([closed, new Promise<void>((done) => (cancel = this.#options.clock.after(QUIT_MS_MAX, done)))]);
     cancel();
@@ -136,7 +136,17 @@ export class Connection {
    * @returns whether it was handed to the server
    */
   say(urgency: Urgency, target: string, text: string): Promise<boolean> {
-    return this.#outbox.post(urgency, () => this.#client?.say(target, oneLine(text)));
+    return this.sayTogether(urgency, target, [text]);
+  }
+
+  /** Says lines that belong together, one after the other. */
+  sayTogether(urgency: Urgency, target: string, lines: readonly string[]): Promise<boolean> {
+    return this.#outbox.post(urgency, () => this.#write(target, lines), lines.length);
+  }
+
+  /** The same now or never: see Outbox. */
+  offer(target: string, lines: readonly string[]): boolean {
+    return this.#outbox.offer(() => this.#write(target, lines), lines.length);
   }
 
   /** The same as a notice, which no program answers. */
@@ -153,6 +163,10 @@ export class Connection {
       this.#pings.set(token, resolve);
       client.ping(token);
     });
+  }
+
+  #write(target: string, lines: readonly string[]): void {
+    for (const line of lines) this.#client?.say(target, oneLine(line));
   }
 
   #listen(client: Client): void {

@@ -35,6 +35,8 @@ export interface ControlOptions {
   readonly channel: Channel;
   /** The controller's private key. */
   readonly key: KeyObject;
+  /** The number of the last signed line. */
+  readonly numbers: Cursor;
   readonly mesh: Pick<Mesh, 'addCarrier' | 'heard' | 'presence'>;
 }
 
@@ -115,12 +117,13 @@ export function ircDoor(options: IrcDoorOptions): IrcDoor {
 }
 
 function carrierOf({ controller, clock, log }: IrcDoorOptions, control: ControlOptions, voice: Connection): IrcCarrier {
-  const { channel, key, mesh } = control;
+  const { channel, key, numbers, mesh } = control;
   const carrier: IrcCarrier = new IrcCarrier({
     voice,
     channel: channel.name,
     name: controller.identity.node,
-    key,
+    key: () => key,
+    numbers,
     keysOf: (sender) => memberKeys(controller.engine.state.nodes.get(sender), clock.now()),
     heard: (node, heartbeat) => mesh.heard(node, heartbeat, carrier.name),
     clock,
