@@ -86,6 +86,8 @@ export class IrcLink {
   readonly control: ControlChannel;
   readonly #clock: Clock;
   #saidMono = -Infinity;
+  /** The heartbeat that waits for its turn; a newer one takes its place, since it says all that the older did. */
+  #waiting: MessageToController | undefined;
 
   constructor(options: IrcLinkOptions) {
     const { controllerKey, onMessage, clock } = options;
@@ -104,8 +106,20 @@ export class IrcLink {
 
   /** Says something the controller waits for: next, whatever else there is to say. */
   send(message: MessageToController): void {
+    if (message.type !== 'heartbeat') return void this.control.sayNewest(message.type, () => writeMessage(message));
     this.#saidMono = this.#clock.mono();
-    this.control.say(message.type, writeMessage(message));
+    const waits = this.#waiting !== undefined;
+    this.#waiting = message;
+    if (!waits) void this.#sayWaiting(message);
+  }
+
+  async #sayWaiting(first: MessageToController): Promise<void> {
+    let said = first;
+    await this.control.sayNewest(first.type, () => writeMessage((said = this.#waiting ?? first)));
+    const newer = this.#waiting;
+    this.#waiting = undefined;
+    // It came between the saying and the hearing of it.
+    if (newer !== undefined && newer !== said) this.send(newer);
   }
 
   /** Says something that may as well be said later, if it takes no room from what may not. */

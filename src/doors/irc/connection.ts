@@ -136,12 +136,17 @@ export class Connection {
    * @returns whether it was handed to the server
    */
   say(urgency: Urgency, target: string, text: string): Promise<boolean> {
-    return this.sayTogether(urgency, target, [text]);
+    return this.sayTogether(urgency, target, () => [text], 1);
   }
 
-  /** Says lines that belong together, one after the other. */
-  sayTogether(urgency: Urgency, target: string, lines: readonly string[]): Promise<boolean> {
-    return this.#outbox.post(urgency, () => this.#write(target, lines), lines.length);
+  /**
+   * Says lines that belong together, one after the other.
+   *
+   * @param compose called when it is their turn
+   * @param count how many they will be
+   */
+  sayTogether(urgency: Urgency, target: string, compose: () => readonly string[], count: number): Promise<boolean> {
+    return this.#outbox.post(urgency, () => this.#write(target, compose()), count);
   }
 
   /** The same now or never: see Outbox. */

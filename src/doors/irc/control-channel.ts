@@ -9,8 +9,8 @@ import type { Cursor } from './cursor.ts';
 /** What a control channel needs of a connection. */
 export interface ControlVoice {
   isIn(channel: string): boolean;
-  /** Lines that belong together. */
-  sayTogether(urgency: 'control', target: string, lines: readonly string[]): Promise<boolean>;
+  /** Lines that belong together, made when it is their turn. */
+  sayTogether(urgency: 'control', target: string, compose: () => readonly string[], count: number): Promise<boolean>;
   /** Now or never. @returns whether they were said */
   offer(target: string, lines: readonly string[]): boolean;
 }
@@ -76,8 +76,18 @@ export class ControlChannel {
   say(kind: string, text: string, to?: readonly string[]): void {
     const { voice, channel } = this.#options;
     if (!this.isOpen) return;
-    for (const names of to === undefined ? [undefined] : inGroups(to))
-      void voice.sayTogether('control', channel, this.#lines(kind, text, names));
+    for (const names of to === undefined ? [undefined] : inGroups(to)) {
+      const lines = this.#lines(kind, text, names);
+      void voice.sayTogether('control', channel, () => lines, lines.length);
+    }
+  }
+
+  /** Says what is newest when its turn has come. @returns when it was said, or cannot be */
+  async sayNewest(kind: string, newest: () => string): Promise<void> {
+    const { voice, channel } = this.#options;
+    if (!this.isOpen) return;
+    const count = this.#lines(kind, newest(), undefined).length;
+    await voice.sayTogether('control', channel, () => this.#lines(kind, newest(), undefined), count);
   }
 
   /** Says a message for the controller now, if that delays nothing that is urgent. @returns whether it was said */
