@@ -58,7 +58,13 @@ export async function benchServer(root: string, socket: string, kind: string): P
   const controller = new Controller(engine, options, mesh);
   if (kind === 'events') await bareEvents(engine.feed, socket);
   const authority = (): undefined => undefined;
-  const enrolment = new Enrolment(engine, { node: 'bench', clock: systemClock, authority, newSecret: newId });
+  const enrolment = new Enrolment(engine, {
+    node: 'bench',
+    publicKey: '',
+    clock: systemClock,
+    authority,
+    newSecret: newId,
+  });
   const door = await httpDoor({ controller, enrolment, log, token: 'unused', ephemeral: false, retire: () => false });
   // Callers pause while the raw commands are measured, and a connection that closes just then would be a failure.
   door.local.keepAliveTimeout = 10 * 60_000;

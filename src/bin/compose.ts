@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createPublicKey, randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { v7 as uuidv7 } from 'uuid';
 import type { Event } from '../core/event.ts';
@@ -11,6 +11,7 @@ import { Engine, type EngineOptions } from '../engine/engine.ts';
 import { Mesh } from '../engine/mesh/mesh.ts';
 import { Enrolment } from '../engine/enrolment.ts';
 import { Database } from '../ledger/sqlite/database.ts';
+import { signingKey } from '../ledger/signing.ts';
 import { openSqliteLedger } from '../ledger/sqlite/open.ts';
 import type { Authority } from '../ports/authority.ts';
 import type { Log } from '../ports/log.ts';
@@ -87,12 +88,23 @@ export async function startController({ home, backends, policy, node, log, autho
   const newSecret = (): string => randomBytes(32).toString('base64url');
   return {
     controller: new Controller(engine, options, mesh),
-    enrolment: new Enrolment(engine, { node, clock: systemClock, authority, newSecret }),
+    enrolment: new Enrolment(engine, {
+      node,
+      publicKey: publicKeyOf(home.root),
+      clock: systemClock,
+      authority,
+      newSecret,
+    }),
     stop: async () => {
       await engine.stop();
       await ledger.close();
     },
   };
+}
+
+/** What the controller signs with, its public half: SPKI in DER as base64. */
+function publicKeyOf(home: string): string {
+  return createPublicKey(signingKey(home)).export({ type: 'spki', format: 'der' }).toString('base64');
 }
 
 /** Who is told by HTTP, from a database beside the ledger that is made with the first of them. */

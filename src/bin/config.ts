@@ -72,7 +72,7 @@ const schema = z.strictObject({
   listen: z.array(z.string()).optional(),
   listenAnywhere: z.array(z.string()).optional(),
   allowNetworks: z.array(z.string()).optional(),
-  irc: ircSchema(duration).optional(),
+  irc: ircSchema.optional(),
 });
 
 const NO_MESH: MeshConfig = { listen: [], listenAnywhere: [], allowNetworks: [] };

@@ -3,13 +3,17 @@ import * as z from 'zod';
 import { nodeRefusal } from '../core/policy/policy.ts';
 import type { FlushPlan } from '../node/halting/flush.ts';
 import { Freezable } from '../node/halting/freezable.ts';
-import { checkSettings, duration, settingsText } from './settings-file.ts';
+import { type NodeIrcConfig, nodeIrcSchema } from './irc-config.ts';
+import { checkSettings, duration, settingsText, wrongSettings } from './settings-file.ts';
 
 /** What stands in a node's `node.yaml`. What joining the mesh wrote there is part of it. */
 export interface NodeConfig {
   readonly node: string | undefined;
   /** `host:port`, `unix:/path`, `http://…` or `https://…`; tried in this order. */
   readonly controllers: readonly string[];
+  /** Whether it links to them; otherwise it is heard on IRC alone, and only commands go there. */
+  readonly link: boolean;
+  readonly irc: NodeIrcConfig | undefined;
   readonly heartbeat: string | undefined;
   /** Where its hooks run: `lxd:crm`. */
   readonly via: string | undefined;
@@ -41,6 +45,8 @@ const schema = z.strictObject({
   node: name.optional(),
   mesh: z.string().optional(),
   controllers: z.array(controller).min(1).optional(),
+  link: z.boolean().optional(),
+  irc: nodeIrcSchema.optional(),
   heartbeat: path.optional(),
   via: z.string().optional(),
   halt: z
@@ -57,10 +63,14 @@ const schema = z.strictObject({
 /** @throws RefusedError `usage`, naming the place */
 export async function readNodeConfig(file: string): Promise<NodeConfig> {
   const said = checkSettings(file, await parsed(file, settingsText(file) ?? '{}'), schema);
-  const { node, controllers, heartbeat, via, halt = {} } = said;
+  const { node, controllers, link = true, irc, heartbeat, via, halt = {} } = said;
+  if (!link && irc === undefined)
+    throw wrongSettings(file, 'link is false, and there is no irc: nobody would hear of it');
   return {
     node,
     controllers: controllers ?? [],
+    link,
+    irc,
     heartbeat,
     via,
     flush: {

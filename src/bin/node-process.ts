@@ -7,13 +7,15 @@ import { nodeRefusal } from '../core/policy/policy.ts';
 import { openNodeDoor } from '../node/door.ts';
 import { type Run, runHere } from '../node/halting/process.ts';
 import { type ControllerAddress, dialInTurn } from '../node/link/dial.ts';
+import { Link } from '../node/link/link.ts';
 import { MeshNode } from '../node/node.ts';
+import type { OpenUplink } from '../node/uplink.ts';
 import type { Log } from '../ports/log.ts';
 import { renewInTime } from '../trust/renewal.ts';
 import { routeToUrl } from '../trust/route.ts';
 import { systemClock } from './clock.ts';
 import { bindable, homeFrom } from './home.ts';
-import { readNodeConfig } from './node-config.ts';
+import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import type { NodeHome } from './node-home.ts';
 import { VERSION } from './version.ts';
 
@@ -50,16 +52,16 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
       const name = config.node ?? fallback ?? '';
       const refused = nodeRefusal(name);
       if (refused !== undefined) throw new RefusedError(refused);
-      const controllers = config.controllers.length > 0 ? config.controllers : [`unix:${homeFrom(process.env).socket}`];
       const heartbeatFile = config.heartbeat ?? own.heartbeat;
       mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
+      const said = naming(log, name);
       nodes.push(
         await MeshNode.start({
           name,
           version: VERSION,
           boot: randomUUID(),
-          controller: controllers.join(', '),
-          dial: dialInTurn(controllers.map((words) => addressOf(words, name, own))),
+          controller: whereController(config),
+          uplinks: await uplinksOf(name, own, config, said),
           flush: config.flush,
           run: await runVia(config.via ?? contextOf(kind, name)),
           freeze: config.freeze,
@@ -67,8 +69,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
           heartbeatFile,
           frozenFile: own.frozen,
           clock: systemClock,
-          random: Math.random,
-          log: naming(log, name),
+          log: said,
         }),
       );
       renewals.push(renewing(own, naming(log, name)));
@@ -113,6 +114,29 @@ async function runVia(context: string | undefined): Promise<Run> {
 
 async function stopAll(nodes: readonly MeshNode[]): Promise<void> {
   await Promise.all(nodes.map((node) => node.stop()));
+}
+
+/** For people, and to tell one controller from another: barriers of each are numbered anew. */
+function whereController({ link, irc, ...config }: NodeConfig): string {
+  if (!link && irc !== undefined) return `irc://${irc.server}:${irc.port}/${irc.channel}`;
+  return controllersIn(config).join(', ');
+}
+
+function controllersIn({ controllers }: Pick<NodeConfig, 'controllers'>): readonly string[] {
+  return controllers.length > 0 ? controllers : [`unix:${homeFrom(process.env).socket}`];
+}
+
+async function uplinksOf(name: string, home: NodeHome, config: NodeConfig, log: Log): Promise<OpenUplink[]> {
+  const uplinks: OpenUplink[] = [];
+  if (config.link) {
+    const dial = dialInTurn(controllersIn(config).map((words) => addressOf(words, name, home)));
+    uplinks.push((ears) => new Link({ ...ears, dial, clock: systemClock, random: Math.random, log }));
+  }
+  if (config.irc !== undefined) {
+    const { ircUplink } = await import('./node-irc.ts');
+    uplinks.push(ircUplink({ config: config.irc, home: home.root, node: name, log }));
+  }
+  return uplinks;
 }
 
 /** An operator may speak for any node, and says for which; elsewhere the certificate says it. */

@@ -11,6 +11,8 @@ import type { Engine } from './engine.ts';
 export interface EnrolmentOptions {
   /** The controller's own name, which no node may have. */
   readonly node: string;
+  /** The controller's public key (SPKI in DER as base64), for what it signs beside TLS. */
+  readonly publicKey: string;
   readonly clock: Clock;
   /** Undefined while this controller has no mesh. Asked each time: a mesh can be made under a running controller. */
   readonly authority: () => Authority | undefined;
@@ -25,6 +27,8 @@ export interface Certified {
   /** PEM, both. */
   readonly certificate: string;
   readonly ca: string;
+  /** By what it knows the controller's lines on IRC. */
+  readonly controller: { readonly name: string; readonly publicKey: string };
   readonly expiresAt: number;
 }
 
@@ -147,7 +151,8 @@ export class Enrolment {
     }
     const { mesh, ca } = authority.value;
     const certificate = await authority.value.issue(request, node, member.expiresAt);
-    return ok({ node, mesh, ca, certificate, expiresAt: member.expiresAt });
+    const controller = { name: this.#options.node, publicKey: this.#options.publicKey };
+    return ok({ node, mesh, ca, certificate, controller, expiresAt: member.expiresAt });
   }
 
   #authority(): Result<Authority, Refusal> {

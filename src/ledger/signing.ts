@@ -34,6 +34,16 @@ export function controllerKey(home: string): Signer {
   return signer;
 }
 
+/**
+ * The key in full, for what a controller signs beside its ledger. Each thing that is signed says in its first line what it is, so that
+ * none can be taken for another.
+ *
+ * @throws RefusedError `ledger_broken` as above
+ */
+export function signingKey(home: string): KeyObject {
+  return readPrivateKey(ledgerHome(home).privateKey);
+}
+
 /** A signer that lives as long as the process: tests and the simulator. */
 export function passingSigner(): Signer {
   return signerOf(generateKeyPairSync('ed25519').privateKey);

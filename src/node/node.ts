@@ -10,7 +10,8 @@ import { Freezer } from './halting/freezer.ts';
 import type { Run } from './halting/process.ts';
 import { Stand } from './halting/stand.ts';
 import { readObject, WholeFile } from './heartbeat/file.ts';
-import { type Dial, Link } from './link/link.ts';
+import { BEAT_MS } from './link/link.ts';
+import type { OpenUplink, Uplink } from './uplink.ts';
 
 export interface NodeOptions {
   readonly name: string;
@@ -19,7 +20,8 @@ export interface NodeOptions {
   readonly boot: string;
   /** Where its controller is, in words. */
   readonly controller: string;
-  readonly dial: Dial;
+  /** The ways there. */
+  readonly uplinks: readonly OpenUplink[];
   readonly flush: FlushPlan;
   /** Where the hooks run. */
   readonly run: Run;
@@ -29,8 +31,6 @@ export interface NodeOptions {
   readonly heartbeatFile: string;
   readonly frozenFile: string;
   readonly clock: Clock;
-  /** 0 to 1 */
-  readonly random: () => number;
   readonly log: Log;
 }
 
@@ -43,13 +43,12 @@ export interface HeartbeatRecord extends Heartbeat {
 export interface NodeStatus {
   readonly node: string;
   readonly controller: string;
-  readonly linked: boolean;
+  /** Its ways to the controller, and how they are. */
+  readonly uplinks: readonly { readonly name: string; readonly up: boolean; readonly view?: object }[];
   /** What is frozen at the moment, in words. */
   readonly frozen: readonly string[];
   readonly heartbeat: Heartbeat;
 }
-
-const BEAT_MS = 2_000;
 
 /** One identity in the mesh: says how it is, takes orders, halts and flushes. A process can be several. */
 export class MeshNode {
@@ -57,7 +56,7 @@ export class MeshNode {
   readonly #options: NodeOptions;
   readonly #stand: Stand;
   readonly #freezer: Freezer;
-  readonly #link: Link;
+  readonly #uplinks: readonly Uplink[];
   readonly #file: WholeFile;
   readonly #begunMono: number;
   #seq = 0;
@@ -87,14 +86,13 @@ export class MeshNode {
       clock,
       log,
     });
-    this.#link = new Link({
-      dial: options.dial,
-      clock,
-      random: options.random,
-      log,
-      // The controller hears at once who is there.
-      opened: () => this.#say(),
-      heard: (message) => this.#hear(message),
+    this.#uplinks = options.uplinks.map((open) => {
+      const uplink: Uplink = open({
+        // The controller hears at once who is there, and when to expect the next word.
+        turned: () => this.#say('changed'),
+        heard: (message) => this.#hear(message, uplink),
+      });
+      return uplink;
     });
     this.#file = new WholeFile(heartbeatFile, (error) => {
       if (!this.#fileFails)
@@ -108,7 +106,7 @@ export class MeshNode {
     const node = new MeshNode(options, await newestEpoch(options));
     const thawed = await node.#freezer.recover();
     if (thawed.length > 0) options.log.warn({ thawed }, 'an earlier run left something frozen; it runs again');
-    node.#link.start();
+    for (const uplink of node.#uplinks) uplink.start();
     node.#beat();
     return node;
   }
@@ -116,7 +114,8 @@ export class MeshNode {
   get status(): NodeStatus {
     const { controller } = this.#options;
     const { name: node } = this;
-    return { node, controller, linked: this.#link.up, frozen: this.#freezer.frozen, heartbeat: this.#heartbeat() };
+    const uplinks = this.#uplinks.map(({ name, up, view }) => ({ name, up, ...(view === undefined ? {} : { view }) }));
+    return { node, controller, uplinks, frozen: this.#freezer.frozen, heartbeat: this.#heartbeat() };
   }
 
   /** Ends whatever it is halted for. @returns what that was, in words */
@@ -140,13 +139,13 @@ export class MeshNode {
     this.#stand.take({ type: 'thaw', why: 'the node was stopped' });
     await this.#stand.settled();
     this.#freezer.stop();
-    this.#link.stop();
+    await Promise.all(this.#uplinks.map((uplink) => uplink.stop()));
     await this.#file.settled();
   }
 
-  #hear(message: MessageToNode): void {
+  #hear(message: MessageToNode, by: Uplink): void {
     if (message.type !== 'command') return this.#stand.take({ type: 'order', order: message });
-    void this.#obey(message).then((answer) => this.#link.say(answer));
+    void this.#obey(message).then((answer) => by.say(answer));
   }
 
   async #obey({ id, verb }: NodeCommand): Promise<NodeAnswer> {
@@ -179,27 +178,34 @@ export class MeshNode {
     this.#sayingSoon = true;
     clock.soon(() => {
       this.#sayingSoon = false;
-      this.#say();
+      this.#say('changed');
     });
   }
 
   #beat(): void {
-    this.#say();
+    this.#say('due');
     this.#cancelBeat = this.#options.clock.after(BEAT_MS, () => this.#beat());
   }
 
-  #say(): void {
+  #say(why: 'changed' | 'due'): void {
     this.#seq += 1;
     const heartbeat = this.#heartbeat();
-    this.#link.say({ type: 'heartbeat', ...heartbeat });
+    for (const uplink of this.#uplinks) uplink.beat(heartbeat, why);
     const record: HeartbeatRecord = { node: this.name, controller: this.#options.controller, ...heartbeat };
     this.#file.write(`${JSON.stringify(record)}\n`);
+  }
+
+  /** What the controller may count on, by what is up. */
+  get #everyMs(): number {
+    const up = this.#uplinks.filter((uplink) => uplink.up).map(({ everyMs }) => everyMs);
+    return up.length === 0 ? BEAT_MS : Math.min(...up);
   }
 
   #heartbeat(): Heartbeat {
     const { clock, version } = this.#options;
     return {
       seq: this.#seq,
+      everyMs: this.#everyMs,
       pulse: this.#stand.pulse,
       version,
       at: clock.now(),

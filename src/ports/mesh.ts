@@ -5,10 +5,12 @@ import type { Epoch, Order, Pulse } from '../core/barrier/message.ts';
 import type { FlushedNode } from '../core/event.ts';
 import type { MutationId } from '../core/mutation/mutation.ts';
 
-/** What a node says of itself every two seconds, and at once when its part in a barrier changes. */
+/** What a node says of itself every `everyMs`, and at once when its part in a barrier changes. */
 export interface Heartbeat {
   /** Grows by one with each heartbeat of one run of the node's process, whatever carries it. */
   readonly seq: number;
+  /** How often it speaks, ms, by what carries its words at the moment; undefined: every two seconds. */
+  readonly everyMs?: number;
   readonly pulse: Pulse;
   /** The node's hauki version. */
   readonly version: string;

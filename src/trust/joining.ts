@@ -30,7 +30,7 @@ export async function joinMesh(
   const { node, secret, mesh, controllers } = token;
   const certified = await post({ name: url.origin, mesh: async () => route }, '/v1/join', { node, secret, request });
   reached('answer');
-  await keepJoined(home, { node, mesh, controllers }, { certificate: certified.certificate, key }, ca);
+  await keepJoined(home, { node, mesh, controllers }, { ...certified, key }, ca);
   reached('kept');
   return certified;
 }
@@ -47,7 +47,7 @@ export async function rotateCertificate(
   const address = { name: 'the controller', mesh: () => routeAsNode(home) };
   const certified = await post(address, '/v1/rotate', { request });
   reached('answer');
-  keepIdentity(home, { certificate: certified.certificate, key });
+  keepIdentity(home, { ...certified, key });
   return certified;
 }
 

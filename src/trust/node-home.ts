@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { refusal, RefusedError } from '../base/refusal.ts';
-import type { Identity } from './certificate.ts';
+import type { Identity as Certified } from './certificate.ts';
 import { writeDurably } from './durable.ts';
 import { newKey } from './key.ts';
 
@@ -12,6 +12,7 @@ import { newKey } from './key.ts';
  *   next.key    the key a certificate is being asked for: asking again is asking for the same
  *   ca.pem      the mesh's CA, as the join token's fingerprint proved it
  *   node.yaml   name, mesh, controllers; the rest of it is the operator's, and stays
+ *   controller.json  name and public key of the controller: what its lines on IRC are checked by
  *   node.pem    certificate and key in one file, so that nobody ever reads one with another's other half.
  *               Where it is, this machine has joined.
  */
@@ -41,12 +42,12 @@ export function nextKey(home: string): string {
 export async function keepJoined(
   home: string,
   described: NodeDescription,
-  { certificate, key }: Identity,
+  identity: Identity,
   ca: string,
 ): Promise<void> {
   writeDurably(join(home, 'ca.pem'), ca, 0o644);
   writeDurably(join(home, 'node.yaml'), await describedAgain(join(home, 'node.yaml'), described), 0o644);
-  keepIdentity(home, { certificate, key });
+  keepIdentity(home, identity);
 }
 
 /** The text of node.yaml with what joining says put in, and whatever else stands there left as it is, comments too. */
@@ -68,9 +69,22 @@ function isMapping(value: unknown): boolean {
 }
 
 /** A certificate with the very key it was asked for: two may be asking at the same time. */
-export function keepIdentity(home: string, { certificate, key }: Identity): void {
+export function keepIdentity(home: string, { certificate, key, controller }: Identity): void {
+  writeDurably(join(home, 'controller.json'), `${JSON.stringify(controller, null, 2)}\n`, 0o644);
   writeDurably(join(home, 'node.pem'), `${certificate.trimEnd()}\n${key}`, 0o600);
   rmSync(join(home, 'next.key'), { force: true });
+}
+
+/** What a node is by: its certificate and key, and whom it believes. */
+export interface Identity extends Certified {
+  readonly controller: ControllerKnown;
+}
+
+/** The controller, as it is known where no TLS vouches for it. */
+export interface ControllerKnown {
+  readonly name: string;
+  /** SPKI in DER as base64. */
+  readonly publicKey: string;
 }
 
 /** When the node's certificate begins and ends: wall clock, ms. */

@@ -43,6 +43,7 @@ const pulse = z.object({
 const heartbeat = z.object({
   type: z.literal('heartbeat'),
   seq: count,
+  everyMs: count.optional(),
   pulse,
   version: z.string().max(64),
   at: z.number(),

@@ -33,8 +33,22 @@ export const Invited = z
 
 export const Join = z.strictObject({ node: name, secret: z.string().max(256), request: pem }).meta({ id: 'Join' });
 export const Rotate = z.strictObject({ request: pem }).meta({ id: 'Rotate' });
+/** By what a node knows its controller where no TLS does: on IRC. */
+const controllerKnown = z.object({
+  name: z.string(),
+  publicKey: z
+    .string()
+    .meta({ description: 'Ed25519, SPKI in DER as base64: what lines of the controller are signed with.' }),
+});
 export const Certified = z
-  .object({ node: z.string(), mesh: z.string(), certificate: z.string(), ca: z.string(), expiresAt: time })
+  .object({
+    node: z.string(),
+    mesh: z.string(),
+    certificate: z.string(),
+    ca: z.string(),
+    controller: controllerKnown,
+    expiresAt: time,
+  })
   .meta({ id: 'Certified' });
 
 export const NodeParams = z.object({ name });

@@ -4,7 +4,7 @@ import { iso } from './view.ts';
 
 const time = z.iso.datetime();
 
-/** How a node was heard last. A controller knows of nobody until they speak, which they do every two seconds. */
+/** How a node was heard last. A controller knows of nobody until they speak, which they do every few seconds. */
 export const PresenceView = z
   .object({
     liveness: z.enum(['live', 'late', 'lost']),

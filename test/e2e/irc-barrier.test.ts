@@ -16,6 +16,7 @@ import {
 } from '../../src/core/barrier/halting.ts';
 import type { Member } from '../../src/core/node/member.ts';
 import { IrcCarrier, IrcLink } from '../../src/doors/irc/carrier.ts';
+import type { Cursor } from '../../src/doors/irc/cursor.ts';
 import { Connection } from '../../src/doors/irc/connection.ts';
 import { memberKeys } from '../../src/doors/irc/control-channel.ts';
 import { Mesh } from '../../src/engine/mesh/mesh.ts';
@@ -37,11 +38,13 @@ let open: (() => Promise<void>)[];
 let members: Map<string, Member>;
 let mesh: Mesh;
 let carrier: IrcCarrier;
+let numbers: Cursor;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hauki-irc-'));
   open = [];
   members = new Map();
+  numbers = passing();
   server = await ngircd(folder);
   await server.start();
   mesh = new Mesh({ clock, haltMs: 3_000, answerMs: 2_000 });
@@ -51,7 +54,8 @@ beforeEach(async () => {
     voice,
     channel: CONTROL,
     name: 'host',
-    key: controllerKeys.privateKey,
+    key: () => controllerKeys.privateKey,
+    numbers,
     keysOf: (sender) => memberKeys(members.get(sender), clock.now()),
     heard: (node, heartbeat) => mesh.heard(node, heartbeat, 'irc'),
     clock,
@@ -66,6 +70,12 @@ afterEach(async () => {
   await server.close();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** A cursor that lives as long as the test. */
+function passing(): Cursor {
+  let last: number | undefined;
+  return { read: () => last, write: (number) => void (last = number) };
+}
 
 function connect(nick: string, heard: (line: string) => void): Connection {
   const connection = new Connection({
@@ -119,8 +129,9 @@ class IrcNode {
       voice,
       channel: CONTROL,
       name,
-      key: this.keys.privateKey,
-      controller: { name: 'host', publicKey: controllerKeys.publicKey },
+      key: () => this.keys.privateKey,
+      numbers: passing(),
+      controllerKey: () => controllerKeys.publicKey,
       onMessage: (message) => {
         this.seen.push(message.type);
         if (message.type !== 'command') this.#take({ type: 'order', order: message });
@@ -252,10 +263,11 @@ needs('ngircd').describe('a barrier over IRC', () => {
     }, 'heartbeats');
     await new Promise((resolve) => setTimeout(resolve, 5));
     const fresh = new IrcCarrier({
-      voice: { isIn: () => true, say: async () => true },
+      voice: { isIn: () => true, sayTogether: async () => true, offer: () => true },
       channel: CONTROL,
       name: 'host',
-      key: controllerKeys.privateKey,
+      key: () => controllerKeys.privateKey,
+      numbers: passing(),
       keysOf: (sender) => memberKeys(members.get(sender), clock.now()),
       heard: () => expect.unreachable(),
       clock,
@@ -280,6 +292,40 @@ needs('ngircd').describe('a barrier over IRC', () => {
     const { heardAt } = mesh.presence('crm') ?? { heardAt: 0 };
     await until(() => (mesh.presence('crm')?.heardAt ?? 0) > heardAt, 'the key before a rotation, in time');
     expect(crm.seen).toEqual([]);
+  });
+
+  test('a controller whose clock was set back is heard all the same, and takes nothing from before', async () => {
+    const reader = await mallory();
+    const [crm] = await nodes('crm');
+    expect(await mesh.halt({ epoch: 30, nodes: ['crm'], intent: 'x', flushMsMax: 5_000 })).toMatchObject({ ok: true });
+    expect(await mesh.verify(30, false)).toMatchObject({ ok: true });
+    const beats = reader.lines('crm').filter((line) => Number(line.split(' ')[3]) < (numbers.read() ?? 0));
+
+    // The controller's connection was the first.
+    await open.shift()?.();
+    // The next run, with what the one before kept, and a clock that is a minute behind.
+    const behind = { ...clock, now: () => clock.now() - 60_000 };
+    const next = new Mesh({ clock: behind, haltMs: 3_000, answerMs: 2_000 });
+    next.keep([]);
+    const voice = connect('hauki2', (line) => again.control.hear(line));
+    const again = new IrcCarrier({
+      voice,
+      channel: CONTROL,
+      name: 'host',
+      key: () => controllerKeys.privateKey,
+      numbers,
+      keysOf: (sender) => memberKeys(members.get(sender), clock.now()),
+      heard: (node, heartbeat) => next.heard(node, heartbeat, 'irc'),
+      clock: behind,
+      log,
+    });
+    next.addCarrier(again);
+    for (const line of beats) again.control.hear(line);
+    expect([beats.length > 2, again.control.ignored.old]).toEqual([true, beats.length]);
+    await until(() => next.presence('crm')?.liveness === 'live', 'the node is heard');
+    expect(await next.halt({ epoch: 31, nodes: ['crm'], intent: 'x', flushMsMax: 5_000 })).toMatchObject({ ok: true });
+    expect(await next.verify(31, false)).toMatchObject({ ok: true });
+    expect(crm?.halting).toMatchObject({ state: 'running', epoch: 31, held: true });
   });
 
   test('goes through while somebody floods the channel with junk', async () => {

@@ -23,7 +23,10 @@ describe('a node process', () => {
     await until(() => (crm.heartbeat()?.seq ?? 0) >= 3, 'it goes on');
     expect(crm.heartbeat()).toMatchObject({ node: 'crm', pulse: { boot: said?.pulse.boot, state: 'running' } });
     const status = JSON.parse((await crm.hauki(['node', 'status', '--json'])).stdout) as NodeProcessStatus;
-    expect(status).toMatchObject({ pid: crm.running.pid, nodes: [{ node: 'crm', linked: true, frozen: [] }] });
+    expect(status).toMatchObject({
+      pid: crm.running.pid,
+      nodes: [{ node: 'crm', uplinks: [{ name: 'link', up: true }], frozen: [] }],
+    });
     expect((await crm.hauki(['node', 'status'])).stdout).toMatch(/crm +running +linked/);
     expect((await crm.hauki(['thaw'])).stdout).toBe('crm was not halted\n');
     crm.signal('SIGTERM');
@@ -55,7 +58,7 @@ describe('a node process', () => {
     const crm = nodeAt(own, 'crm', { controllers: [address] });
     const isLinked = async (): Promise<boolean> => {
       const { code, stdout } = await crm.hauki(['node', 'status', '--json']);
-      return code === 0 && (JSON.parse(stdout) as NodeProcessStatus).nodes[0]?.linked === true;
+      return code === 0 && (JSON.parse(stdout) as NodeProcessStatus).nodes[0]?.uplinks[0]?.up === true;
     };
     await until(isLinked, 'it is linked');
     controller.child.kill('SIGKILL');

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,7 @@ import {
 import { newKey } from '../../src/trust/key.ts';
 import { createMesh, freshController, readMesh } from '../../src/trust/mesh-home.ts';
 import { keepIdentity, keepJoined, nextKey } from '../../src/trust/node-home.ts';
+import { controllerKnown, nodeKey } from '../../src/trust/signing-keys.ts';
 
 const MESH = '0123456789abcdef';
 const NOW = Date.UTC(2026, 5, 16);
@@ -134,19 +135,35 @@ describe('what is kept', () => {
     const first = nextKey(home);
     expect(nextKey(home)).toBe(first);
     expect(mode(join(home, 'next.key'))).toBe('600');
-    await keepJoined(
-      home,
-      { node: 'crm', mesh: MESH, controllers: ['store:7717'] },
-      { certificate: 'CERTIFICATE', key: nextKey(home) },
-      ca.certificate,
-    );
+    const given = (certificate: string, key: string): Parameters<typeof keepIdentity>[1] => ({
+      certificate,
+      key,
+      controller: told(),
+    });
+    const described = { node: 'crm', mesh: MESH, controllers: ['store:7717'] };
+    await keepJoined(home, described, given('CERTIFICATE', nextKey(home)), ca.certificate);
+    const controller = controllerKnown(home);
+    const before = controller().publicKey;
+
     expect(readFileSync(join(home, 'node.pem'), 'utf8')).toBe(`CERTIFICATE\n${first}`);
     expect(mode(join(home, 'node.pem'))).toBe('600');
     expect(JSON.parse(readFileSync(join(home, 'node.yaml'), 'utf8'))).toMatchObject({ node: 'crm' });
     const second = nextKey(home);
     expect(second).not.toBe(first);
-    keepIdentity(home, { certificate: 'NEXT', key: second });
+    const key = nodeKey(home);
+    expect(key().equals(createPrivateKey(first))).toBe(true);
+    keepIdentity(home, given('NEXT', second));
     expect(readFileSync(join(home, 'node.pem'), 'utf8')).toBe(`NEXT\n${second}`);
+    // Whoever runs meanwhile has the new keys from now on.
+    expect(key().equals(createPrivateKey(second))).toBe(true);
+    expect(controller().publicKey.equals(before)).toBe(false);
+    writeFileSync(join(home, 'controller.json'), 'half');
+    expect(controller().name).toBe('store');
+  });
+
+  test('of a node that joined before controllers told their key: it is told what to do', () => {
+    expect(() => controllerKnown(folder)).toThrow(/controller\.json cannot be used.*mesh_missing.*hauki node rotate/);
+    expect(() => nodeKey(folder)).toThrow(/node\.pem cannot be used.*mesh_missing/);
   });
 });
 
@@ -155,15 +172,31 @@ test('joining keeps what an operator wrote into node.yaml', async () => {
   try {
     const described = { node: 'crm', mesh: MESH, controllers: ['store:7717'] };
     writeFileSync(join(home, 'node.yaml'), '# ours\nnode: old\nhalt:\n  freezeMax: 20s # short\n');
-    await keepJoined(home, described, { certificate: 'CERTIFICATE', key: nextKey(home) }, ca.certificate);
+    await keepJoined(
+      home,
+      described,
+      { certificate: 'CERTIFICATE', key: nextKey(home), controller: told() },
+      ca.certificate,
+    );
     const text = readFileSync(join(home, 'node.yaml'), 'utf8');
     expect(text).toMatch(/^# ours\nnode: crm\nhalt:\n {2}freezeMax: 20s # short\n/);
     expect(parse(text)).toEqual({ ...described, halt: { freezeMax: '20s' } });
     writeFileSync(join(home, 'node.yaml'), '- a list\n');
     await expect(
-      keepJoined(home, described, { certificate: 'CERTIFICATE', key: nextKey(home) }, ca.certificate),
+      keepJoined(
+        home,
+        described,
+        { certificate: 'CERTIFICATE', key: nextKey(home), controller: told() },
+        ca.certificate,
+      ),
     ).rejects.toThrow(/node.yaml cannot be used/);
   } finally {
     rmSync(home, { recursive: true });
   }
 });
+
+/** What a controller says of itself, with a new key each time. */
+function told(): { name: string; publicKey: string } {
+  const { publicKey } = generateKeyPairSync('ed25519');
+  return { name: 'store', publicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('base64') };
+}

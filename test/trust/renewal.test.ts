@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 
-import { type Identity, issueNode, makeRequest, newAuthority } from '../../src/trust/certificate.ts';
+import { issueNode, makeRequest, newAuthority } from '../../src/trust/certificate.ts';
 import { newKey } from '../../src/trust/key.ts';
-import { keepIdentity, keepJoined } from '../../src/trust/node-home.ts';
+import { type Identity, keepIdentity, keepJoined } from '../../src/trust/node-home.ts';
 import { renewInTime } from '../../src/trust/renewal.ts';
 import { T0 } from '../core/story.ts';
 import { VirtualClock } from '../engine/place.ts';
@@ -27,7 +27,11 @@ test(
     const certified = async (day: number): Promise<Identity> => {
       const key = newKey();
       const validity = { now: T0 + day * DAY, expiresAt: T0 + (day + 30) * DAY };
-      return { key, certificate: await issueNode(ca, await makeRequest(key, 'crm'), 'crm', validity) };
+      return {
+        key,
+        controller: { name: 'store', publicKey: '' },
+        certificate: await issueNode(ca, await makeRequest(key, 'crm'), 'crm', validity),
+      };
     };
     const [first, second, third] = [await certified(0), await certified(20), await certified(40)];
     const described = { node: 'crm', mesh: '0123456789abcdef', controllers: ['store:7717'] };

@@ -18,16 +18,22 @@ export async function nodeStatus({ json }: ThawOptions): Promise<number> {
     printJson(status);
     return 0;
   }
-  const rows = status.nodes.map(({ node, controller, linked, frozen, heartbeat: { pulse, uptimeMs } }) => [
+  const rows = status.nodes.map(({ node, controller, uplinks, frozen, heartbeat: { pulse, uptimeMs } }) => [
     node,
     pulse.epoch === 0 ? pulse.state : `${pulse.state} (barrier ${pulse.epoch})`,
-    linked ? 'linked' : 'no link',
+    uplinksInWords(uplinks),
     formatDuration(uptimeMs),
     frozen.length === 0 ? '-' : frozen.join(', '),
     controller,
   ]);
   printText(table(['NODE', 'STATE', 'LINK', 'UP', 'FROZEN', 'CONTROLLER'], rows));
   return 0;
+}
+
+/** `linked`, `irc`, or both. */
+function uplinksInWords(uplinks: NodeProcessStatus['nodes'][number]['uplinks']): string {
+  const up = uplinks.filter((one) => one.up).map(({ name }) => (name === 'link' ? 'linked' : name));
+  return up.length === 0 ? 'no link' : up.join(', ');
 }
 
 /** `hauki thaw`: by the node process, or without it when there is none. @returns the exit code */

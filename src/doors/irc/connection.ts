@@ -139,7 +139,22 @@ export class Connection {
    * @returns whether it was handed to the server
    */
   say(urgency: Urgency, target: string, text: string): Promise<boolean> {
-    return this.#outbox.post(urgency, () => this.#client?.say(target, oneLine(text)));
+    return this.sayTogether(urgency, target, () => [text], 1);
+  }
+
+  /**
+   * Says lines that belong together, one after the other.
+   *
+   * @param compose called when it is their turn
+   * @param count how many they will be
+   */
+  sayTogether(urgency: Urgency, target: string, compose: () => readonly string[], count: number): Promise<boolean> {
+    return this.#outbox.post(urgency, () => this.#write(target, compose()), count);
+  }
+
+  /** The same now or never: see Outbox. */
+  offer(target: string, lines: readonly string[]): boolean {
+    return this.#outbox.offer(() => this.#write(target, lines), lines.length);
   }
 
   /** The same as a notice, which no program answers. */
@@ -157,6 +172,10 @@ export class Connection {
       this.#pings.set(token, (answered) => resolve(answered && this.isIn(channel)));
       client.ping(token);
     });
+  }
+
+  #write(target: string, lines: readonly string[]): void {
+    for (const line of lines) this.#client?.say(target, oneLine(line));
   }
 
   #listen(client: Client): void {

@@ -4,11 +4,15 @@ import type { Member } from '../../core/node/member.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { type ControlMessage, controlLines, ControlReader, type Ignored, nextNumber } from '../../wire/irc/control.ts';
+import type { Cursor } from './cursor.ts';
 
 /** What a control channel needs of a connection. */
 export interface ControlVoice {
   isIn(channel: string): boolean;
-  say(urgency: 'control', target: string, text: string): Promise<boolean>;
+  /** Lines that belong together, made when it is their turn. */
+  sayTogether(urgency: 'control', target: string, compose: () => readonly string[], count: number): Promise<boolean>;
+  /** Now or never. @returns whether they were said */
+  offer(target: string, lines: readonly string[]): boolean;
 }
 
 export interface ControlChannelOptions {
@@ -16,8 +20,10 @@ export interface ControlChannelOptions {
   readonly channel: string;
   /** What we sign as: the node's name, or the controller's. */
   readonly name: string;
-  /** Our private key. */
-  readonly key: KeyObject;
+  /** Our private key. A function, because a rotation brings another. */
+  readonly key: () => KeyObject;
+  /** The number of our last line. */
+  readonly numbers: Cursor;
   /** Public keys by which a sender may sign at this moment. */
   readonly keysOf: (sender: string) => readonly KeyObject[];
   /** What we have to do with: a controller with heartbeats and answers, a node with orders of its controller. */
@@ -39,13 +45,17 @@ const WARN_MS = 60_000;
 export class ControlChannel {
   readonly #options: ControlChannelOptions;
   readonly #reader: ControlReader;
-  #number = 0;
+  #number: number;
+  #numberFails = false;
   #warnedMono: number | undefined;
 
   constructor(options: ControlChannelOptions) {
     this.#options = options;
-    const { channel, keysOf, wants, clock } = options;
-    this.#reader = new ControlReader({ channel, keysOf, wants, startedAt: clock.now() });
+    const { channel, keysOf, wants, clock, numbers } = options;
+    // What an earlier run of ours said was said before this one began, even if the clock was set back in between.
+    this.#number = numbers.read() ?? 0;
+    const startedAt = nextNumber(this.#number - 1, clock.now());
+    this.#reader = new ControlReader({ channel, keysOf, wants, startedAt });
   }
 
   /** How many lines were ignored, by why. */
@@ -64,15 +74,26 @@ export class ControlChannel {
    * @param to the nodes it is for; undefined: the controller
    */
   say(kind: string, text: string, to?: readonly string[]): void {
-    const { voice, channel, name, key, clock } = this.#options;
+    const { voice, channel } = this.#options;
     if (!this.isOpen) return;
-    const message: unknown = JSON.parse(text);
     for (const names of to === undefined ? [undefined] : inGroups(to)) {
-      this.#number = nextNumber(this.#number, clock.now());
-      const payload = Buffer.from(JSON.stringify({ ...(names === undefined ? {} : { to: names }), message }));
-      const lines = controlLines({ kind, sender: name, number: this.#number, payload }, channel, key);
-      for (const line of lines) void voice.say('control', channel, line);
+      const lines = this.#lines(kind, text, names);
+      void voice.sayTogether('control', channel, () => lines, lines.length);
     }
+  }
+
+  /** Says what is newest when its turn has come. @returns when it was said, or cannot be */
+  async sayNewest(kind: string, newest: () => string): Promise<void> {
+    const { voice, channel } = this.#options;
+    if (!this.isOpen) return;
+    const count = this.#lines(kind, newest(), undefined).length;
+    await voice.sayTogether('control', channel, () => this.#lines(kind, newest(), undefined), count);
+  }
+
+  /** Says a message for the controller now, if that delays nothing that is urgent. @returns whether it was said */
+  offer(kind: string, text: string): boolean {
+    const { voice, channel } = this.#options;
+    return this.isOpen && voice.offer(channel, this.#lines(kind, text, undefined));
   }
 
   /** Takes what was said in the channel, by whomever. */
@@ -81,6 +102,26 @@ export class ControlChannel {
     if (reading.type === 'message') this.#take(reading.message);
     else if (reading.type === 'ignored' && (reading.why === 'forged' || reading.why === 'replayed'))
       this.#warn(reading.why, reading.sender);
+  }
+
+  #lines(kind: string, text: string, to: readonly string[] | undefined): string[] {
+    const { channel, name, key, clock } = this.#options;
+    this.#number = nextNumber(this.#number, clock.now());
+    this.#keepNumber();
+    const message: unknown = JSON.parse(text);
+    const payload = Buffer.from(JSON.stringify({ ...(to === undefined ? {} : { to }), message }));
+    return controlLines({ kind, sender: name, number: this.#number, payload }, channel, key());
+  }
+
+  /** A full disk keeps nobody from speaking: it only matters once the clock is set back as well. */
+  #keepNumber(): void {
+    try {
+      this.#options.numbers.write(this.#number);
+    } catch (error) {
+      if (!this.#numberFails)
+        this.#options.log.warn({ why: (error as Error).message }, 'IRC: the number of the last line could not be kept');
+      this.#numberFails = true;
+    }
   }
 
   #take({ sender, payload }: ControlMessage): void {

@@ -1,16 +1,16 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 
-/** The last record that a channel has been told of, kept over restarts. */
+/** A number that only grows, kept over restarts: the last record that a channel has been told of, the last number of a signed line. */
 export interface Cursor {
-  /** Undefined when nothing was ever told. */
+  /** Undefined when there was none yet. */
   read(): number | undefined;
   /** @throws what the file system throws */
   write(seq: number): void;
 }
 
 /**
- * A cursor in a file. Written whole or not at all, but not forced to the disk: after a power cut a few lines are told twice, and that
- * is all.
+ * A cursor in a file. Written whole or not at all, but not forced to the disk: it outlives any end of the process, while after a power
+ * cut it may be some seconds old.
  */
 export function cursorIn(path: string): Cursor {
   return {

@@ -32,9 +32,11 @@ export interface IrcDoorOptions {
 /** Barriers over IRC. */
 export interface ControlOptions {
   readonly channel: Channel;
-  /** What the controller signs as, and its private key. */
-  readonly name: string;
+  /** The controller's private key. */
   readonly key: KeyObject;
+  /** The number of the last signed line. */
+  readonly numbers: Cursor;
+  readonly mesh: Pick<Controller['mesh'], 'addCarrier' | 'heard' | 'presence'>;
 }
 
 /** How the door fares, for whoever watches. */
@@ -114,13 +116,13 @@ export function ircDoor(options: IrcDoorOptions): IrcDoor {
 }
 
 function carrierOf({ controller, clock, log }: IrcDoorOptions, control: ControlOptions, voice: Connection): IrcCarrier {
-  const { mesh } = controller;
-  const { channel, name, key } = control;
+  const { channel, key, numbers, mesh } = control;
   const carrier: IrcCarrier = new IrcCarrier({
     voice,
     channel: channel.name,
-    name,
-    key,
+    name: controller.identity.node,
+    key: () => key,
+    numbers,
     keysOf: (sender) => memberKeys(controller.engine.state.nodes.get(sender), clock.now()),
     heard: (node, heartbeat) => mesh.heard(node, heartbeat, carrier.name),
     clock,

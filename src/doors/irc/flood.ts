@@ -19,11 +19,14 @@ export type Taken =
   /** Not yet: in so many ms at the earliest. */
   | { readonly ok: false; readonly waitMs: number };
 
-/** @param spare tokens that have to stay for what is more urgent */
-export function take(bucket: Bucket, pace: Pace, now: number, spare = 0): Taken {
+/**
+ * @param spare tokens that have to stay for what is more urgent
+ * @param count taken at once; of more than a burst the rest is owed
+ */
+export function take(bucket: Bucket, pace: Pace, now: number, spare = 0, count = 1): Taken {
   const tokens = Math.min(pace.burst, bucket.tokens + (Math.max(0, now - bucket.at) * pace.perSecond) / 1_000);
-  const needed = Math.min(1 + spare, pace.burst);
-  if (tokens >= needed) return { ok: true, bucket: { tokens: tokens - 1, at: now } };
+  const needed = Math.min(count + spare, pace.burst);
+  if (tokens >= needed) return { ok: true, bucket: { tokens: tokens - count, at: now } };
   return { ok: false, waitMs: Math.ceil(((needed - tokens) / pace.perSecond) * 1_000) };
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../ports/clock.ts';
-import { type Bucket, fullBucket, type Pace, take } from './flood.ts';
+import { type Bucket, fullBucket, type Pace, take, type Taken } from './flood.ts';
 
 /** What goes first: a barrier's words, then answers to people, then the news. */
 export type Urgency = 'control' | 'answer' | 'news';
@@ -11,6 +11,8 @@ const WAITING_MAX: Readonly<Record<Urgency, number>> = { control: 256, answer: 6
 const SPARE = 3;
 
 interface Waiting {
+  /** Lines that it writes. */
+  readonly count: number;
   readonly write: () => void;
   readonly settle: (sent: boolean) => void;
 }
@@ -45,16 +47,41 @@ export class Outbox {
     for (const urgency of ORDER) for (const { settle } of this.#waiting[urgency].splice(0)) settle(false);
   }
 
-  /** @returns whether it was written; false when there is no connection, or too much waits */
-  post(urgency: Urgency, write: () => void): Promise<boolean> {
+  /**
+   * @param count lines that it writes, one after the other
+   * @returns whether it was written; false when there is no connection, or too much waits
+   */
+  post(urgency: Urgency, write: () => void, count = 1): Promise<boolean> {
     if (!this.#open || this.#waiting[urgency].length >= WAITING_MAX[urgency]) {
       this.dropped += 1;
       return Promise.resolve(false);
     }
     return new Promise((settle) => {
-      this.#waiting[urgency].push({ write, settle });
+      this.#waiting[urgency].push({ count, write, settle });
       if (this.#cancel === undefined || urgency === 'control') this.#flow();
     });
+  }
+
+  /**
+   * Now or never: what is worth nothing later must not stand in the way of what is urgent then.
+   *
+   * @returns whether it was written, which leaves enough for a barrier
+   */
+  offer(write: () => void, count: number): boolean {
+    if (!this.#open || this.#waiting.control.length > 0) return false;
+    const taken = this.#take(this.#spare, count);
+    if (!taken.ok) return false;
+    this.#bucket = taken.bucket;
+    write();
+    return true;
+  }
+
+  get #spare(): number {
+    return Math.min(SPARE, this.#pace.burst - 1);
+  }
+
+  #take(spare: number, count: number): Taken {
+    return take(this.#bucket, this.#pace, this.#clock.mono(), spare, count);
   }
 
   #flow(): void {
@@ -63,8 +90,7 @@ export class Outbox {
     for (;;) {
       const urgency = ORDER.find((one) => this.#waiting[one].length > 0);
       if (urgency === undefined) return;
-      const spare = urgency === 'control' ? 0 : Math.min(SPARE, this.#pace.burst - 1);
-      const taken = take(this.#bucket, this.#pace, this.#clock.mono(), spare);
+      const taken = this.#take(urgency === 'control' ? 0 : this.#spare, this.#waiting[urgency][0]?.count ?? 1);
       if (!taken.ok) {
         this.#cancel = this.#clock.after(taken.waitMs, () => this.#flow());
         return;

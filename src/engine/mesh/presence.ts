@@ -13,9 +13,12 @@ export interface Presence {
   readonly heartbeat: Heartbeat;
 }
 
-/** After so long without a heartbeat, ms. One comes every two seconds. */
-export const LATE_MS = 5_000;
-export const LOST_MS = 15_000;
+/** How often heartbeats come when they do not say it, and how rarely they may say they do, ms. */
+const EVERY_MS = 2_000;
+const EVERY_MS_MAX = 20_000;
+/** After so many of these without one it is late, or lost. */
+const LATE_AFTER = 2.5;
+const LOST_AFTER = 7.5;
 
 /** Whoever claims to have seen more than this lies, and must not drive the count to where numbers become inexact. */
 const ACK_MAX = 2 ** 52;
@@ -30,8 +33,8 @@ interface Heard {
 }
 
 /**
- * Who was heard when. Nothing of it is on record: after a restart a controller knows of nobody until they speak, and they do so
- * every two seconds.
+ * Who was heard when. Nothing of it is on record: after a restart a controller knows of nobody until they speak, and they do so every
+ * two seconds, or, where that would be a flood, as often as their heartbeats say.
  */
 export class Presences {
   readonly #heard = new Map<string, Heard>();
@@ -43,7 +46,8 @@ export class Presences {
     const { boot } = heartbeat.pulse;
     if (before?.heartbeat.pulse.boot === boot && before.heartbeat.seq >= heartbeat.seq) return false;
     this.#newestAck = Math.max(this.#newestAck, Math.min(heartbeat.pulse.ack, ACK_MAX));
-    const wasLive = before !== undefined && mono - before.mono < LATE_MS && before.heartbeat.pulse.boot === boot;
+    const wasLive =
+      before !== undefined && mono - before.mono < lateMs(before.heartbeat) && before.heartbeat.pulse.boot === boot;
     this.#heard.set(node, { at, mono, carrier, heartbeat, liveAt: wasLive ? before.liveAt : at });
     return true;
   }
@@ -58,8 +62,9 @@ export class Presences {
     if (heard === undefined) return undefined;
     const { at, carrier, heartbeat, liveAt } = heard;
     const silentMs = mono - heard.mono;
-    const liveness = silentMs >= LOST_MS ? 'lost' : silentMs >= LATE_MS ? 'late' : 'live';
-    const since = liveness === 'live' ? liveAt : at + (liveness === 'late' ? LATE_MS : LOST_MS);
+    const [late, lost] = [lateMs(heartbeat), lostMs(heartbeat)];
+    const liveness = silentMs >= lost ? 'lost' : silentMs >= late ? 'late' : 'live';
+    const since = liveness === 'live' ? liveAt : at + (liveness === 'late' ? late : lost);
     return { liveness, since, heardAt: at, carrier, heartbeat };
   }
 
@@ -67,4 +72,17 @@ export class Presences {
   get newestAck(): number {
     return this.#newestAck;
   }
+}
+
+function lateMs(heartbeat: Heartbeat): number {
+  return everyMs(heartbeat) * LATE_AFTER;
+}
+
+function lostMs(heartbeat: Heartbeat): number {
+  return everyMs(heartbeat) * LOST_AFTER;
+}
+
+/** Bounded: a node that says it speaks once a day would count as live for two. */
+function everyMs({ everyMs: said = EVERY_MS }: Heartbeat): number {
+  return Math.min(EVERY_MS_MAX, Math.max(EVERY_MS, said));
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import { type MessageToController, type MessageToNode, readToNode, writeMessage } from '../../wire/link.ts';
+import type { Heartbeat } from '../../ports/mesh.ts';
+import { type MessageToController, readToNode, writeMessage } from '../../wire/link.ts';
+import type { Ears, Uplink } from '../uplink.ts';
 import { backoffMs } from './backoff.ts';
 
 /** A connection to a controller, up or on its way there. */
@@ -22,14 +24,12 @@ export interface WireEvents {
 
 export type Dial = (events: WireEvents) => Wire;
 
-export interface LinkOptions {
+export interface LinkOptions extends Ears {
   readonly dial: Dial;
   readonly clock: Clock;
   /** 0 to 1 */
   readonly random: () => number;
   readonly log: Log;
-  readonly opened: () => void;
-  readonly heard: (message: MessageToNode) => void;
 }
 
 /** The peer is asked whether it is alive so often; when it has not spoken for two of these, the connection is dead. */
@@ -40,8 +40,13 @@ const STEADY_MS = 10_000;
 const LOGGED_EVERY = 30;
 const REASONS_MAX = 20;
 
+/** Heartbeats go out so often. */
+export const BEAT_MS = 2_000;
+
 /** The node's end of its link: one connection, made again whenever it is lost, for as long as the node runs. */
-export class Link {
+export class Link implements Uplink {
+  readonly name = 'link';
+  readonly everyMs = BEAT_MS;
   readonly #options: LinkOptions;
   #wire: Wire | undefined;
   #up = false;
@@ -64,10 +69,11 @@ export class Link {
     this.#connect();
   }
 
-  stop(): void {
+  stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel();
     this.#wire?.close();
+    return Promise.resolve();
   }
 
   /** What cannot be sent now is lost: the next heartbeat says it again. */
@@ -75,8 +81,12 @@ export class Link {
     if (this.#up) this.#wire?.send(writeMessage(message));
   }
 
+  beat(heartbeat: Heartbeat): void {
+    this.say({ type: 'heartbeat', ...heartbeat });
+  }
+
   #connect(): void {
-    const { dial, log, opened, heard } = this.#options;
+    const { dial, log, turned, heard } = this.#options;
     let over = false;
     const alive = (): void => void (this.#silences = 0);
     this.#wire = dial({
@@ -86,7 +96,7 @@ export class Link {
         alive();
         this.#keepAsking();
         log.info({ failures: this.#failures }, 'linked to the controller');
-        opened();
+        turned();
       },
       ponged: alive,
       said: (text) => {
@@ -104,15 +114,17 @@ export class Link {
   }
 
   #lost(why: string): void {
-    const { clock, random, log } = this.#options;
+    const { clock, random, log, turned } = this.#options;
     this.#cancel();
     this.#wire = undefined;
-    if (this.#up && clock.mono() - this.#openedMono >= STEADY_MS) {
+    const wasUp = this.#up;
+    if (wasUp && clock.mono() - this.#openedMono >= STEADY_MS) {
       this.#failures = 0;
       this.#reasons.clear();
     }
     this.#up = false;
     if (this.#stopped) return;
+    if (wasUp) turned();
     this.#failures += 1;
     const againMs = backoffMs(this.#failures, random());
     const isNews = !this.#reasons.has(why) && this.#reasons.size < REASONS_MAX;

@@ -7,9 +7,9 @@ import { LINE_BYTES_MAX } from './events.ts';
  *
  *     HAUKI1 <kind> <sender> <number> <part>/<parts> <base64 payload> <base64 signature>
  *
- * The signature covers all that stands before it, and the channel. `number` only grows for each sender, across restarts too, because
- * it is the sender's wall clock in ms, or one more than its last number where that is higher. A payload too long for one line comes in
- * parts of one number, each signed.
+ * The signature covers all that stands before it, and the channel. `number` only grows for each sender: it is the sender's wall clock in
+ * ms, or one more than its last number where that is higher. The last one is kept over restarts, so that a clock that was set back
+ * makes nobody deaf. A payload too long for one line comes in parts of one number, each signed.
  */
 const MARK = 'HAUKI1';
 const LINE = new RegExp(
@@ -33,9 +33,14 @@ export interface ControlMessage {
   readonly payload: Buffer;
 }
 
-/** The next number of a sender. @param last its number before, 0 for the first @param now wall clock, ms */
+/**
+ * The next number of a sender. One from a clock that was far ahead for a while is forgotten: nobody would take what follows it.
+ *
+ * @param last its number before, 0 for the first
+ * @param now wall clock, ms
+ */
 export function nextNumber(last: number, now: number): number {
-  return Math.max(last + 1, now);
+  return last > now + APART_MS_MAX ? now : Math.max(last + 1, now);
 }
 
 /**

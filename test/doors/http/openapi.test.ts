@@ -43,7 +43,13 @@ beforeAll(async () => {
   const engine = await place.start();
   const controller = new Controller(engine, options, place.mesh);
   const authority = (): undefined => undefined;
-  const enrolment = new Enrolment(engine, { node: 'host', clock: options.clock, authority, newSecret: () => 's' });
+  const enrolment = new Enrolment(engine, {
+    node: 'host',
+    clock: options.clock,
+    authority,
+    newSecret: () => 's',
+    publicKey: 'key',
+  });
   const webhooks = startWebhooks({
     source: controller,
     targets: new Targets([]),

@@ -65,6 +65,30 @@ describe('what waits to be said', () => {
     expect(said.slice(6)).toEqual(['a', 'n3', 'n4']);
   });
 
+  test('goes out together where it belongs together, and a sign of life only where it delays nothing', async () => {
+    const { clock, outbox, said } = setting();
+    const write = (what: string) => () => void said.push(what);
+    expect(outbox.offer(write('too early'), 1)).toBe(false);
+    outbox.open();
+    expect([outbox.offer(write('b1'), 2), outbox.offer(write('b2'), 2)]).toEqual([true, false]);
+    void outbox.post('control', write('halted'), 3);
+    void outbox.post('control', write('running'), 2);
+    expect(said).toEqual(['b1', 'halted']);
+    await clock.pass(500);
+    expect([outbox.offer(write('b3'), 1), said.length]).toEqual([false, 2]);
+    await clock.pass(500);
+    expect(said).toEqual(['b1', 'halted', 'running']);
+    // More than a burst goes out when the bucket is full, and is owed.
+    void outbox.post('control', write('long'), 9);
+    await clock.pass(2_500);
+    expect(said.at(-1)).toBe('long');
+    void outbox.post('control', write('after'));
+    await clock.pass(2_400);
+    expect(said.at(-1)).toBe('long');
+    await clock.pass(200);
+    expect(said.at(-1)).toBe('after');
+  });
+
   test('is bounded, and ends with the connection', async () => {
     const { outbox, said, post } = setting();
     expect(await post('news', 'too early')).toBe(false);

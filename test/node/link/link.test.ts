@@ -20,7 +20,7 @@ beforeEach(() => {
     clock,
     random: () => 1,
     log: { info: log, warn: log, error: log },
-    opened: () => heard.push('opened'),
+    turned: () => heard.push(link.up ? 'up' : 'down'),
     heard: (message) => heard.push(message),
     dial: (events) => {
       const one = { at: clock.mono(), events, sent: [] as string[], pings: 0 };
@@ -61,7 +61,7 @@ describe('a link', () => {
     expect(last().sent).toEqual([]);
     last().events.opened();
     link.say(answer);
-    expect(heard).toEqual(['opened']);
+    expect(heard).toEqual(['up']);
     expect(last().sent).toEqual(['{"type":"answer","id":"1","ok":true}']);
   });
 
@@ -111,13 +111,13 @@ describe('a link', () => {
     last().events.said('{"type":"resume","epoch":3,"order":4}');
     last().events.said('junk');
     last().events.said('{"type":"dance"}');
-    expect(heard).toEqual(['opened', { type: 'resume', epoch: 3, order: 4 }]);
+    expect(heard).toEqual(['up', { type: 'resume', epoch: 3, order: 4 }]);
     expect(logged.filter((one) => /not understood/.test(one))).toHaveLength(2);
   });
 
   it('ends for good when the node does', async () => {
     last().events.opened();
-    link.stop();
+    await link.stop();
     await clock.pass(60_000);
     expect(dialled).toHaveLength(1);
   });
