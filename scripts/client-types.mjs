@@ -8,7 +8,7 @@ import ts from 'typescript';
  * What the HTTP contract infers from its schemas is written out, so that nobody needs zod to read it.
  */
 const ENTRY = 'src/bin/library.ts';
-const CONTRACT = 'src/wire/http.ts';
+const CONTRACT = ['http', 'events', 'mesh'];
 
 /**
  * @param {string} root the checkout
@@ -20,7 +20,7 @@ export function writeClientTypes(root, folder) {
   /** @type {Map<string, string>} */
   const texts = new Map();
   program.emit(undefined, (path, text) => texts.set(relative(src, path), text), undefined, true);
-  texts.set('wire/http.d.ts', contract(program, join(root, CONTRACT)));
+  for (const name of CONTRACT) texts.set(`wire/${name}.d.ts`, contract(program, join(src, `wire/${name}.ts`)));
 
   rmSync(folder, { recursive: true, force: true });
   for (const path of reached(texts, 'bin/library.d.ts')) {

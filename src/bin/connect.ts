@@ -113,11 +113,25 @@ function tokenIn(home: Home): string | undefined {
   }
 }
 
+/**
+ * A controller with a mesh is a service. One that a command starts for itself would not listen for the nodes, and would hold the
+ * ledger while the service wants to come back.
+ */
+function awaited({ root }: Home): Refusal {
+  const message = `The controller of the mesh in ${root} does not run.`;
+  return refusal(
+    'controller_unreachable' satisfies Code,
+    message,
+    'Start it: "hauki controller --listen HOST:PORT", or its service.',
+  );
+}
+
 async function ensureStarted(home: Home, env: NodeJS.ProcessEnv): Promise<void> {
   makeHome(home);
   const client = new Client({ name: `unix:${home.socket}`, socketPath: bindable(home.socket) });
   // It runs, and could not do what it was asked: another one could not either.
   if (await client.ready()) return;
+  if (existsSync(home.mesh)) throw new RefusedError(awaited(home));
   const said = await start(home, env);
   // Somebody else is starting one on this HAUKI_HOME at this moment: then theirs will answer.
   if (said !== undefined && said.code !== 'home_locked') throw new RefusedError(said);

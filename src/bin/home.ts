@@ -12,6 +12,8 @@ export interface Home {
   readonly log: string;
   readonly config: string;
   readonly webhooks: string;
+  /** There once this home has a mesh. */
+  readonly mesh: string;
 }
 
 /** `HAUKI_HOME`, else `/var/lib/hauki` for root and the XDG data directory for others. */
@@ -25,6 +27,7 @@ export function homeFrom(env: NodeJS.ProcessEnv): Home {
     log: join(root, 'log', 'controller.log'),
     config: join(root, 'config.yaml'),
     webhooks: join(root, 'webhooks.db'),
+    mesh: join(root, 'mesh', 'mesh.json'),
   };
 }
 

@@ -32,6 +32,23 @@ const denied = async (running: Promise<Outcome>): Promise<string | undefined> =>
   expect(outcome.code).not.toBe(0);
   return codeOf(outcome);
 };
+/** A command on a HAUKI_HOME with a mesh must not start a controller of its own: it would hold the ledger and hear no node. */
+test('a command does not start a controller where there is a mesh', async () => {
+  const own = openPlace();
+  try {
+    await own.json(['mesh', 'init', '--address', '127.0.0.1:1']);
+    const { code, stdout } = await own.run(['guard', '--intent', 'x', '--path', own.site, '--json', '--', 'true']);
+    expect(code).toBe(75);
+    expect(JSON.parse(stdout)).toMatchObject({
+      code: 'controller_unreachable',
+      hint: expect.stringContaining('hauki controller') as string,
+    });
+    expect(existsSync(join(own.home, 'controller.pid'))).toBe(false);
+  } finally {
+    await own.close();
+  }
+});
+
 /** Secrets, ids and all as they stand in a token, with something changed. */
 const forged = (token: string, more: object): string => {
   const read = readToken(token);

@@ -33,6 +33,8 @@ describe('what stands between the words of a courier', () => {
     fc.assert(
       fc.property(whole, whole, whole, sizes, (before, content, after, cut) => {
         const text = Buffer.concat([before, Buffer.from(READY), content, Buffer.from(END), after]);
+        // Chance may write the mark itself, which is drawn anew for each run so that nobody can: then it is the courier's word.
+        fc.pre(text.toString('latin1').split(markOf(RUN).toString('latin1')).length === 3);
         const { between, bytes } = passed(text, cut);
         expect(bytes).toEqual(content);
         expect([between.ready, between.report]).toEqual([true, 'exit 3']);
