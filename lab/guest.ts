@@ -254,7 +254,10 @@ export class Lab {
       skipped: this.inner.skipped + skipped,
     };
     if (closing === null) throw new Error(`vitest ended with exit code ${code} and without its closing line`);
-    if (code !== 0) throw new Error(`vitest ended with exit code ${code}: ${closing[0]}`);
+    if (code !== 0) {
+      const failures = stdout.match(/^failed: .*$/gm) ?? [];
+      throw new Error([`vitest ended with exit code ${code}: ${closing[0]}`, ...failures].join('\n'));
+    }
     if (passed === 0) throw new Error('vitest ran no test');
     return { passed, failed, skipped };
   }

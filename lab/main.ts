@@ -106,7 +106,8 @@ async function scenarios(names: readonly string[], machine: Machine, run: Run): 
   const results = await runSuite(loaded, { machine, logs: run.logs, stop });
   const failed = results.filter(({ failure }) => failure.length > 0);
   say(`logs are in ${run.logs}`);
-  for (const { name, failure } of failed) console.log(`failed: ${name}: ${failure.slice(0, 2).join(' ').trim()}`);
+  // Once more: of a log of which only the end is kept, this is what is needed.
+  for (const { name, failure } of failed) console.log([`failed: ${name}:`, ...failure].join('\n'));
   console.log(closingLine(results));
   return failed.length === 0 && results.every(({ inner }) => inner.failed === 0) ? 0 : 1;
 }

@@ -2,6 +2,8 @@ import { writeSync } from 'node:fs';
 
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 
+const WHY_CHARACTERS_MAX = 400;
+
 declare module 'vitest' {
   interface TaskMeta {
     /** Why this suite or test is skipped. `needs()` puts it there; a suite's reason holds for all its tests. */
@@ -10,9 +12,10 @@ declare module 'vitest' {
 }
 
 /**
- * A skipped test is a test nobody ran, so it has to be heard of: each is named with its reason, and the run closes with
- * `N passed, N failed, N skipped` alone on a line, for people and for scripts. Under CI=true a skip is a failure: what
- * CI did not check must not look checked.
+ * What failed is named once more at the end, in a line with why: of a log of which only the end is kept, that is what is
+ * needed. A skipped test is a test nobody ran, so it has to be heard of as well: each is named with its reason, and the run
+ * closes with `N passed, N failed, N skipped` alone on a line, for people and for scripts. Under CI=true a skip is a
+ * failure: what CI did not check must not look checked.
  */
 export default class Closing implements Reporter {
   #lines: readonly string[] = [];
@@ -33,12 +36,9 @@ export default class Closing implements Reporter {
       inState('failed').length + around.filter((task) => task.errors().length > 0).length + unhandled.length;
     const skipped = inState('skipped');
 
-    const lines = [''];
+    const lines = ['', ...inState('failed').map((test) => `failed: ${named(test)}: ${why(test)}`)];
     // With -t everything else is skipped, because somebody asked for it.
-    if (!this.#filtered)
-      lines.push(
-        ...skipped.map((test) => `skipped: ${test.module.relativeModuleId} > ${test.fullName}: ${reason(test)}`),
-      );
+    if (!this.#filtered) lines.push(...skipped.map((test) => `skipped: ${named(test)}: ${reason(test)}`));
     if (skipped.length > 0 && process.env['CI'] === 'true') {
       lines.push('CI=true: a skipped test is a failure.');
       process.exitCode = 1;
@@ -46,6 +46,16 @@ export default class Closing implements Reporter {
     lines.push(`${inState('passed').length} passed, ${failed} failed, ${skipped.length} skipped`);
     this.#lines = lines;
   }
+}
+
+function named(test: TestCase): string {
+  return `${test.module.relativeModuleId} > ${test.fullName}`;
+}
+
+/** The message of its first error, in one line. */
+function why(test: TestCase): string {
+  const message = test.result().errors?.[0]?.message ?? 'no error was told';
+  return message.replaceAll(/\s+/g, ' ').slice(0, WHY_CHARACTERS_MAX);
 }
 
 function reason(test: TestCase): string {
