@@ -58,12 +58,18 @@ export async function startLxd(lab: Lab): Promise<Lxd> {
   };
 }
 
-/** Deletes all that LXD has, so that the pool under it can go. */
+/**
+ * Deletes all that LXD has, so that the pool under it can go, and the next LXD makes its own anew. A dataset that still has
+ * snapshots LXD only puts aside (`deleted/`), and then does not let go of its storage.
+ */
 async function takeDown(lab: Lab): Promise<void> {
   await lab.sh(`
     lxc list --format csv --columns n | while read -r name; do lxc delete --force "$name" </dev/null; done
     lxc image list --format csv --columns f | while read -r image; do lxc image delete "$image" </dev/null; done
-    lxc profile device remove default root || :
-    lxc storage delete default || :
+    if zfs list -H -o name -r tank/lxd/deleted >/run/lab/deleted 2>/dev/null; then
+      { grep -E '^tank/lxd/deleted/[^/]+/[^/]+$' /run/lab/deleted || :; } | xargs -r -n 1 zfs destroy -r
+    fi
+    if lxc profile device get default root pool >/dev/null 2>&1; then lxc profile device remove default root; fi
+    if lxc storage show default >/dev/null 2>&1; then lxc storage delete default; fi
   `);
 }
