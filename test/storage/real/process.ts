@@ -36,6 +36,7 @@ export interface Ended {
 /**
  * Runs one call on a backend in a process of its own.
  * @param options.killAfterMs SIGKILL so long after it began its work; to it alone, what it started lives on
+ * @throws when it ended without an answer and was not killed, with what it said
  */
 export function runChild(
   program: string,
@@ -57,13 +58,15 @@ export function runChild(
     });
     child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()));
     child.on('error', reject);
-    const end = (signal: NodeJS.Signals | null) => {
+    const end = (code: number | null, signal: NodeJS.Signals | null) => {
       const [, line = ''] = out.split('\n');
+      if (line === '' && signal !== 'SIGKILL')
+        return reject(new Error(`${order.call.kind} ended without an answer (${signal ?? code}): ${stderr}`));
       const answer: unknown = line === '' ? undefined : JSON.parse(line);
       resolve({ answer, killed: signal === 'SIGKILL', ms: performance.now() - began, stderr });
     };
-    child.on('close', (_, signal) => end(signal));
+    child.on('close', (code, signal) => end(code, signal));
     // After a kill there may be no 'close' for a while: a program that it started may hold the pipes open.
-    child.on('exit', (_, signal) => void (signal !== null && end(signal)));
+    child.on('exit', (code, signal) => void (signal !== null && end(code, signal)));
   });
 }
