@@ -67,7 +67,7 @@ async function takeDown(lab: Lab): Promise<void> {
     lxc list --format csv --columns n | while read -r name; do lxc delete --force "$name" </dev/null; done
     lxc image list --format csv --columns f | while read -r image; do lxc image delete "$image" </dev/null; done
     if zfs list -H -o name -r tank/lxd/deleted >/run/lab/deleted 2>/dev/null; then
-      { grep -E '^tank/lxd/deleted/[^/]+/[^/]+$' /run/lab/deleted || :; } | xargs -r -n 1 zfs destroy -r
+      { grep -E '^tank/lxd/deleted/[^/]+/[^/]+$' /run/lab/deleted || :; } | xargs -r -n 1 zfs destroy -R
     fi
     if lxc profile device get default root pool >/dev/null 2>&1; then lxc profile device remove default root; fi
     if lxc storage show default >/dev/null 2>&1; then lxc storage delete default; fi

@@ -12,6 +12,8 @@ import { freeze, freshMutation, type RealGround, rollbackRequest, valueOf } from
 
 /** Spread over the whole of a call. Where every process takes a second to start, in the lab, fewer have to do. */
 const KILLS = Number(process.env['HAUKI_KILLS'] ?? 25);
+/** Of a call that takes longer or shorter each time, so many at least have to be met in the middle. */
+const KILLED_MIN = KILLS / 3;
 const NOTHING = { added: [], modified: [], removed: [] };
 
 /** Real deaths: a process that does the work is killed at moments spread over all of it. A part of storage-restore.ts. */
@@ -48,15 +50,15 @@ export function killedConformance(ground: () => RealGround): void {
         };
         const { ms } = await runChild(program, order(freshMutation()));
         const live = fingerprint(folder);
-        let complete = 0;
+        let unfinished = 0;
         for (let kill = 0; kill < KILLS; kill++) {
           const mutation = freshMutation();
           const { call } = order(mutation);
           if (call.kind !== 'snapshot') throw new Error('unreachable');
-          await runChild(program, order(mutation), { killAfterMs: (ms * kill) / KILLS });
+          const { killed } = await runChild(program, order(mutation), { killAfterMs: (ms * kill) / KILLS });
+          if (killed) unfinished += 1;
           const stored = async () => (await ground().open().list()).filter((one) => one.mutation === mutation);
           const found = await stored();
-          complete += found.length;
           // Recovery asks again, or discards. Both must work, whatever is there.
           const again = kill % 2 === 0 ? valueOf(await ground().open().snapshot(call.request)) : [];
           for (const snapshot of again) expect(valueOf(await ground().open().diff(snapshot, 'live'))).toEqual(NOTHING);
@@ -66,7 +68,8 @@ export function killedConformance(ground: () => RealGround): void {
           valueOf(await ground().open().discard(mutation));
           expect(await stored()).toEqual([]);
         }
-        expect(complete).toBeLessThan(KILLS);
+        // Not how many were there all the same: what takes a snapshot may be a program that lives on.
+        expect(unfinished).toBeGreaterThanOrEqual(KILLED_MIN);
         expect(fingerprint(folder)).toEqual(live);
       }, 300_000);
     });
@@ -110,7 +113,7 @@ export function killedConformance(ground: () => RealGround): void {
           const kept = (await ground().open().list()).filter((stored) => stored.name === evidence.name);
           expect(kept).toHaveLength(1);
         }
-        expect(unfinished).toBeGreaterThan(KILLS / 2);
+        expect(unfinished).toBeGreaterThanOrEqual(KILLED_MIN);
       }, 300_000);
     });
   });
