@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+
+import { startLxd } from '../lxd.ts';
+import { scenario } from '../scenario.ts';
+
+const ROOT = '/var/lib/lab/serving';
+const BOXES = ['crm', 'billing'] as const;
+
+export default scenario({
+  about: 'One process on the host is the node of two containers: the flush hooks of each run inside it.',
+  minutesMax: 25,
+  async run(lab) {
+    await lab.freshPool('tank/crm');
+    const lxd = await startLxd(lab);
+    for (const box of BOXES) await lxd.launch(`hauki-${box}`);
+
+    lab.step('a mesh with a node for each container');
+    await lab.hauki(['mesh', 'init']);
+    await lab.controller({ args: ['--port', '0', '--listen', '127.0.0.1:7718'] });
+    await lab.run(['rm', '-rf', ROOT]);
+    for (const box of BOXES) {
+      const home = `${ROOT}/nodes/${box}`;
+      const { body } = await lab.api('POST', '/v1/nodes', { node: box });
+      await lab.hauki(['node', 'join', (body as { token: string }).token, '--home', home]);
+      const joined = JSON.parse(String(await lab.get(`${home}/node.yaml`))) as object;
+      const flush = [
+        { run: ['sh', '-c', 'echo "$(hostname) $HAUKI_NODE $HAUKI_INTENT" > /srv/flushed'], within: '1m' },
+      ];
+      const settings = { ...joined, via: `lxd:hauki-${box}`, halt: { flush, sync: ['/srv'], syncWithin: '1m' } };
+      await lab.put(`${home}/node.yaml`, JSON.stringify(settings));
+    }
+    lab.startHauki(['node', 'run', '--serve', BOXES.join(','), '--via', 'lxd'], { env: { HAUKI_NODE_HOME: ROOT } });
+    for (const box of BOXES) {
+      await lab.until(async () => {
+        const { body } = await lab.api('GET', `/v1/nodes/${box}`);
+        return (body as { presence?: { liveness: string } }).presence?.liveness === 'live';
+      }, `${box} is live`);
+    }
+
+    lab.step('halt and flush: each hook ran in its own container');
+    const ask = { intent: "it's one", datasets: ['tank/crm'], mode: 'critical', hold: true, flush: '3m' };
+    const cleared = await lab.api('POST', '/v1/mutations', ask);
+    assert.equal(cleared.status, 200, JSON.stringify(cleared.body));
+    for (const box of BOXES)
+      assert.equal(await lxd.exec(`hauki-${box}`, ['cat', '/srv/flushed']), `hauki-${box} ${box} it's one\n`);
+    const { mutation, fence } = cleared.body as { mutation: string; fence: number };
+    await lab.api('POST', `/v1/mutations/${mutation}/commit`, { fence });
+
+    lab.step('a container that is off: its node has not flushed, and the barrier is denied by its name');
+    await lxd.lxc('stop', '--force', 'hauki-billing');
+    const denied = await lab.api('POST', '/v1/mutations', ask);
+    assert.match(JSON.stringify(denied.body), /flush_failed.*billing.*stopped/);
+  },
+});
