@@ -95,6 +95,14 @@ export const CODES = {
   command_lost: { http: 503, exit: 70, retry: false, hint: 'It may still run there, or have ended either way: look before it is run again.' },
   file_failed: { http: 422, exit: 75, retry: false, hint: 'Mend what the message names; what was there before is there still.' },
 
+  // The vault.
+  vault_missing: { http: 404, exit: 75, retry: false, hint: 'Make one with "hauki vault init", or name the folder of one with --cipher.' },
+  vault_present: { http: 409, exit: 75, retry: false, hint: 'Name an empty folder: what is there is never overwritten.' },
+  vault_key_wrong: { http: 403, exit: 75, retry: false, hint: 'Nothing was opened. docs/vault.md says what to do when the key is lost.' },
+  vault_unavailable: { http: 503, exit: 75, retry: true, hint: '"hauki vault status" tells how it stands.' },
+  vault_in_use: { http: 409, exit: 75, retry: true, hint: 'End what is named, then ask again.' },
+  mount_point_unusable: { http: 409, exit: 75, retry: false, hint: 'Name an empty folder of your own to mount on.' },
+
   // A person has to look.
   rollback_failed: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Mend the cause, then "hauki resolve M --rollback" tries again.' },
   rollback_unverified: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Something wrote during the rollback; stop it, then "hauki resolve M --rollback".' },

@@ -4,6 +4,7 @@ import { nodeRefusal } from '../core/policy/policy.ts';
 import type { FlushPlan } from '../node/halting/flush.ts';
 import { Freezable } from '../node/halting/freezable.ts';
 import { type NodeIrcConfig, nodeIrcSchema } from './irc-config.ts';
+import { type VaultConfig, vaultConfig, vaultSchema } from './vault-config.ts';
 import { checkSettings, duration, settingsText, wrongSettings } from './settings-file.ts';
 
 /** What stands in a node's `node.yaml`. What joining the mesh wrote there is part of it. */
@@ -15,6 +16,7 @@ export interface NodeConfig {
   readonly link: boolean;
   readonly irc: NodeIrcConfig | undefined;
   readonly heartbeat: string | undefined;
+  readonly vault: VaultConfig | undefined;
   /** Where its hooks run: `lxd:crm`. */
   readonly via: string | undefined;
   readonly flush: FlushPlan;
@@ -48,6 +50,7 @@ const schema = z.strictObject({
   link: z.boolean().optional(),
   irc: nodeIrcSchema.optional(),
   heartbeat: path.optional(),
+  vault: vaultSchema.optional(),
   via: z.string().optional(),
   halt: z
     .strictObject({
@@ -63,7 +66,7 @@ const schema = z.strictObject({
 /** @throws RefusedError `usage`, naming the place */
 export async function readNodeConfig(file: string): Promise<NodeConfig> {
   const said = checkSettings(file, await parsed(file, settingsText(file) ?? '{}'), schema);
-  const { node, controllers, link = true, irc, heartbeat, via, halt = {} } = said;
+  const { node, controllers, link = true, irc, heartbeat, vault, via, halt = {} } = said;
   if (!link && irc === undefined)
     throw wrongSettings(file, 'link is false, and there is no irc: nobody would hear of it');
   return {
@@ -72,6 +75,7 @@ export async function readNodeConfig(file: string): Promise<NodeConfig> {
     link,
     irc,
     heartbeat,
+    vault: vault === undefined ? undefined : vaultConfig(vault),
     via,
     flush: {
       hooks: (halt.flush ?? []).map(({ run, within }) => ({ run, withinMs: within ?? HOOK_MS })),

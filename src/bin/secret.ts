@@ -5,9 +5,10 @@ import { refusal, RefusedError } from '../base/refusal.ts';
  * A secret that stands in a file of its own, in one line.
  *
  * @param what for people: `the server's password`
+ * @param options.closed when it is certain that others may not read it, whatever the file's mode says
  * @throws RefusedError `usage` when it is not there, empty, has several lines, or others may read it
  */
-export function readSecret(path: string, what: string): string {
+export function readSecret(path: string, what: string, { closed = false } = {}): string {
   const wrong = (why: string, hint: string): RefusedError =>
     new RefusedError(refusal('usage', `${path}, which holds ${what}, cannot be used: ${why}.`, hint));
   let text: string;
@@ -18,7 +19,7 @@ export function readSecret(path: string, what: string): string {
   } catch (error) {
     throw wrong((error as Error).message, 'Name a file that is there, with the secret in one line.');
   }
-  if ((mode & 0o077) !== 0) throw wrong('others may read it', `Close it: chmod 600 ${path}`);
+  if (!closed && (mode & 0o077) !== 0) throw wrong('others may read it', `Close it: chmod 600 ${path}`);
   const secret = text.replace(/\r?\n$/, '');
   // eslint-disable-next-line no-control-regex -- a NUL or a line end would end the protocol's line
   if (secret === '' || /[\u0000\r\n]/.test(secret)) {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { mountOf, mountsInside, parseMountInfo } from '../../../src/storage/tree/mounts.ts';
+import { mountOf, mountsInside } from '../../../src/storage/tree/mounts.ts';
+import { parseMountInfo } from '../../../src/wire/mountinfo.ts';
 
 const TABLE = parseMountInfo(`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 30 22 0:25 / /proc rw,nosuid - proc proc rw
@@ -11,7 +12,14 @@ const TABLE = parseMountInfo(`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vd
 `);
 
 test('the mount table is read, escapes and all', () => {
-  expect(TABLE[2]).toEqual({ path: '/srv', root: '/@data', fsType: 'btrfs', source: '/dev/vdb', readOnly: true });
+  expect(TABLE[2]).toEqual({
+    path: '/srv',
+    root: '/@data',
+    device: '0:31',
+    fsType: 'btrfs',
+    source: '/dev/vdb',
+    readOnly: true,
+  });
   expect(TABLE[3]?.path).toBe('/srv/with blank\\and\nline');
 });
 

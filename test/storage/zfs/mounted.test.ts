@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { parseMountInfo } from '../../../src/storage/tree/mounts.ts';
+import { parseMountInfo } from '../../../src/wire/mountinfo.ts';
 import { mountsWithoutPlace } from '../../../src/storage/zfs/mounted.ts';
 import { temporaryFolder } from '../real/ground.ts';
 
