@@ -95,6 +95,13 @@ export const CODES = {
   command_lost: { http: 503, exit: 70, retry: false, hint: 'It may still run there, or have ended either way: look before it is run again.' },
   file_failed: { http: 422, exit: 75, retry: false, hint: 'Mend what the message names; what was there before is there still.' },
 
+  // A diff (x-surgeon).
+  patch_invalid: { http: 422, exit: 64, retry: false, hint: 'Make it with "git diff --binary" or "diff -uraN". Nothing was changed.' },
+  patch_refused: { http: 403, exit: 75, retry: false, hint: 'A diff changes regular files below the dataset, and nothing else. Nothing was changed.' },
+  patch_mismatch: { http: 409, exit: 75, retry: false, hint: 'Make the diff anew against the files as they are. Nothing was changed.' },
+  patch_failed: { http: 500, exit: 75, retry: false, hint: 'Mend what the message names; every file is as it was.' },
+  patch_torn: { http: 500, exit: 70, retry: false, hint: 'Some files are new and others old; the old ones lie where the message says. Under a guard the rollback mends it.' },
+
   // A person has to look.
   rollback_failed: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Mend the cause, then "hauki resolve M --rollback" tries again.' },
   rollback_unverified: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Something wrote during the rollback; stop it, then "hauki resolve M --rollback".' },
