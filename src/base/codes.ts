@@ -95,6 +95,12 @@ export const CODES = {
   command_lost: { http: 503, exit: 70, retry: false, hint: 'It may still run there, or have ended either way: look before it is run again.' },
   file_failed: { http: 422, exit: 75, retry: false, hint: 'Mend what the message names; what was there before is there still.' },
 
+  // Command blocks of a text (GEM-EXEC).
+  gem_invalid: { http: 422, exit: 64, retry: false, hint: 'Mark a block as docs/gem-exec.md says. Nothing was executed.' },
+  gem_unplaced: { http: 422, exit: 64, retry: false, hint: 'Say it in the block or with --node, --via and --dataset. Nothing was executed.' },
+  gem_declined: { http: 409, exit: 75, retry: false, hint: 'Look at the plan with --dry-run; --yes answers the question.' },
+  gem_stopped: { http: 409, exit: 1, retry: false, hint: '"hauki log" shows what stands; --undo-all undoes the blocks before one that fails.' },
+
   // A diff (x-surgeon).
   patch_invalid: { http: 422, exit: 64, retry: false, hint: 'Make it with "git diff --binary" or "diff -uraN". Nothing was changed.' },
   patch_refused: { http: 403, exit: 75, retry: false, hint: 'A diff changes regular files below the dataset, and nothing else. Nothing was changed.' },
