@@ -18,10 +18,11 @@ const LAYERS = {
   ledger: ADAPTER,
   reach: ADAPTER,
   vault: ADAPTER,
+  surgery: ADAPTER,
   trust: [...ADAPTER, 'client'],
   doors: [...ADAPTER, 'engine'],
   webhooks: [...ADAPTER, 'engine'],
-  node: [...ADAPTER, 'client'],
+  node: [...ADAPTER, 'client', 'surgery'],
   client: ['base', 'wire'],
 };
 /** The composition root: imports anything, and nothing imports it. */

@@ -103,6 +103,19 @@ export const CODES = {
   vault_in_use: { http: 409, exit: 75, retry: true, hint: 'End what is named, then ask again.' },
   mount_point_unusable: { http: 409, exit: 75, retry: false, hint: 'Name an empty folder of your own to mount on.' },
 
+  // Command blocks of a text (GEM-EXEC).
+  gem_invalid: { http: 422, exit: 64, retry: false, hint: 'Mark a block as docs/gem-exec.md says. Nothing was executed.' },
+  gem_unplaced: { http: 422, exit: 64, retry: false, hint: 'Say it in the block or with --node, --via and --dataset. Nothing was executed.' },
+  gem_declined: { http: 409, exit: 75, retry: false, hint: 'Look at the plan with --dry-run; --yes answers the question.' },
+  gem_stopped: { http: 409, exit: 1, retry: false, hint: '"hauki log" shows what stands; --undo-all undoes the blocks before one that fails.' },
+
+  // A diff (x-surgeon).
+  patch_invalid: { http: 422, exit: 64, retry: false, hint: 'Make it with "git diff --binary" or "diff -uraN". Nothing was changed.' },
+  patch_refused: { http: 403, exit: 75, retry: false, hint: 'A diff changes regular files below the dataset, and nothing else. Nothing was changed.' },
+  patch_mismatch: { http: 409, exit: 75, retry: false, hint: 'Make the diff anew against the files as they are. Nothing was changed.' },
+  patch_failed: { http: 500, exit: 75, retry: false, hint: 'Mend what the message names; every file is as it was.' },
+  patch_torn: { http: 500, exit: 70, retry: false, hint: 'Some files are new and others old; the old ones lie where the message says. Under a guard the rollback mends it.' },
+
   // A person has to look.
   rollback_failed: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Mend the cause, then "hauki resolve M --rollback" tries again.' },
   rollback_unverified: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Something wrote during the rollback; stop it, then "hauki resolve M --rollback".' },
