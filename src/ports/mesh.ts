@@ -28,6 +28,20 @@ export interface Heartbeat {
   readonly leases: readonly { readonly mutation: MutationId; readonly fence: number }[];
 }
 
+/** What a controller answers about a clearance that a heartbeat named. */
+export type LeaseWord =
+  | {
+      readonly type: 'renewed';
+      readonly mutation: MutationId;
+      readonly fence: number;
+      /** Of the heartbeat that is answered. */
+      readonly seq: number;
+      /** How long the lease lasts from now on, ms: a node counts it from when it sent that heartbeat. */
+      readonly lastsMs: number;
+    }
+  /** It is not the node's, or no more: the work under it has to stop. */
+  | { readonly type: 'lease_lost'; readonly mutation: MutationId; readonly fence: number; readonly words: string };
+
 /** Something that takes orders to nodes, at once and without waiting; what cannot be sent is lost, and is sent again by whoever cares. */
 export interface Carrier {
   /** For people: `link`, `irc`. */
@@ -36,6 +50,8 @@ export interface Carrier {
   reaches(node: string): boolean;
   /** To those of the nodes that it reaches. */
   send(nodes: readonly string[], order: Order): void;
+  /** An answer to a node's heartbeat, where it is reached. Not there: this carrier takes orders only. */
+  tell?(node: string, word: LeaseWord): void;
   /** Has a node do something that is no part of a barrier, and waits for its answer. Not there: this carrier takes orders only. */
   command?(node: string, verb: NodeVerb): Promise<Result<NodeAnswered, Refusal>>;
 }

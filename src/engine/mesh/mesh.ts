@@ -6,7 +6,7 @@ import type { Epoch, Order } from '../../core/barrier/message.ts';
 import { type Broken, Round } from '../../core/barrier/round.ts';
 import type { FlushedNode } from '../../core/event.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Barrier, BarrierRound, Carrier, Heartbeat, NodeAnswered, NodeVerb } from '../../ports/mesh.ts';
+import type { Barrier, BarrierRound, Carrier, Heartbeat, LeaseWord, NodeAnswered, NodeVerb } from '../../ports/mesh.ts';
 import { type Presence, Presences } from './presence.ts';
 
 export interface MeshOptions {
@@ -92,6 +92,11 @@ export class Mesh implements Barrier {
       if (carrier.command !== undefined && carrier.reaches(node)) return carrier.command(node, verb);
     }
     return Promise.resolve(err(refusal('node_lost', `Node ${node} has no link to this controller.`)));
+  }
+
+  /** Answers a node's heartbeat. What no carrier can say is lost: the node goes by its own clock. */
+  tell(node: string, word: LeaseWord): void {
+    for (const carrier of this.#carriers) carrier.tell?.(node, word);
   }
 
   /** A node is none any more. */
