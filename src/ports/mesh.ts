@@ -2,6 +2,7 @@ import type { Refusal } from '../base/refusal.ts';
 import type { Result } from '../base/result.ts';
 import type { Wanted } from '../core/barrier/barrier.ts';
 import type { Epoch, Order, Pulse } from '../core/barrier/message.ts';
+import type { Broken } from '../core/barrier/round.ts';
 import type { FlushedNode } from '../core/event.ts';
 import type { MutationId } from '../core/mutation/mutation.ts';
 
@@ -82,6 +83,9 @@ export interface Barrier {
 
   /** The barriers there are. Whoever is halted for any other is told to go on. */
   keep(barriers: readonly Wanted[]): void;
+
+  /** Who is told, once for each, that a barrier verified to be held is not any more: nodes ran in it, or may have. */
+  whenBroken(listener: (epoch: Epoch, nodes: readonly Broken[]) => void): void;
 }
 
 export interface BarrierRound {
