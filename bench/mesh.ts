@@ -153,7 +153,7 @@ async function machine(name: string, port: number): Promise<void> {
   };
   socket.on('message', (data: Buffer) => {
     const order = readToNode(data.toString());
-    if (order.ok && order.value.type !== 'command') take({ type: 'order', order: order.value });
+    if (order.ok && 'order' in order.value) take({ type: 'order', order: order.value });
   });
   await new Promise((resolve) => socket.once('open', resolve));
   speak();

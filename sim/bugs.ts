@@ -135,6 +135,7 @@ export const BUGS: Readonly<Record<string, Bug>> = {
     barrier: (barrier) => ({
       halt: (round) => barrier.halt(round),
       keep: (barriers) => barrier.keep(barriers),
+      whenBroken: (listener) => barrier.whenBroken(listener),
       verify: async () => ok(undefined),
     }),
   },
@@ -149,6 +150,18 @@ export const BUGS: Readonly<Record<string, Bug>> = {
         return halted.ok ? ok([...halted.value, { node: left, tookMs: 0 }]) : halted;
       },
       keep: (barriers) => barrier.keep(barriers),
+      whenBroken: (listener) => barrier.whenBroken(listener),
+      verify: (epoch, hold) => barrier.verify(epoch, hold),
+    }),
+  },
+  'unwatched-hold': {
+    mesh: true,
+    seed: 316,
+    what: 'a node that runs while it is held stays unnoticed',
+    barrier: (barrier) => ({
+      halt: (round) => barrier.halt(round),
+      keep: (barriers) => barrier.keep(barriers),
+      whenBroken: () => undefined,
       verify: (epoch, hold) => barrier.verify(epoch, hold),
     }),
   },

@@ -108,6 +108,7 @@ export class Invariants {
 
   controllerServes(engine: Engine): void {
     this.#same(engine.state, archive(this.#mirror), 'the state a controller came up with and the replayed ledger');
+    this.#world.barriers.controllerServes();
     const { timeline, disk, policy } = this.#world;
     for (const { id, stage, attached } of this.#mirror.mutations.values()) {
       if (stage === 'cleared' && attached)
@@ -244,6 +245,7 @@ export class Invariants {
     if (mutation === undefined) return;
     if (event.type === 'cleared') this.#judgeClearance(mutation);
     if (event.type === 'rolled_back') this.#judgeRestored(mutation);
+    if (event.type === 'commit_started' || event.type === 'committed') this.#world.barriers.committed(mutation.id);
     if (
       event.type === 'committed' &&
       [...this.#world.commands].some((command) => command.begun && command.mutation === mutation.id)

@@ -133,6 +133,7 @@ export class Node {
   /** It goes about its business, and that is in memory first. */
   #run(): void {
     this.dirty = true;
+    this.#world.barriers.runs(this);
   }
 
   #beat(): void {

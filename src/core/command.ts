@@ -1,4 +1,6 @@
 import type { Refusal } from '../base/refusal.ts';
+import type { Epoch } from './barrier/message.ts';
+import type { Broken } from './barrier/round.ts';
 import type { Dataset } from './dataset.ts';
 import type { FlushedNode, Target } from './event.ts';
 import type { Missing } from './findings/findings.ts';
@@ -98,6 +100,8 @@ export type CommandBody =
   | ({ readonly type: 'report_denial' } & Denial)
   | { readonly type: 'halt_answered'; readonly mutation: MutationId; readonly answer: Answer<readonly FlushedNode[]> }
   | { readonly type: 'verify_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
+  /** A barrier that was verified, and is held, is not any more. */
+  | { readonly type: 'hold_broke'; readonly epoch: Epoch; readonly nodes: readonly Broken[] }
   | { readonly type: 'snapshot_answered'; readonly mutation: MutationId; readonly answer: Answer<readonly Snapshot[]> }
   | { readonly type: 'withdraw_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
   | { readonly type: 'stop_answered'; readonly mutation: MutationId; readonly answer: Answer<unknown> }

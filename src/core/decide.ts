@@ -1,6 +1,6 @@
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok } from '../base/result.ts';
-import { haltAnswered, verifyAnswered } from './barrier/barrier.ts';
+import { haltAnswered, holdBroke, verifyAnswered } from './barrier/barrier.ts';
 import type { Command } from './command.ts';
 import type { Event, EventBody } from './event.ts';
 import { evolve } from './evolve.ts';
@@ -106,6 +106,8 @@ function judge(state: State, command: Command, policy: Policy): Verdict {
       return ok(inStage(state, command.mutation, 'halting', (mutation) => haltAnswered(state, mutation, command)));
     case 'verify_answered':
       return ok(inStage(state, command.mutation, 'verifying', (mutation) => verifyAnswered(mutation, command)));
+    case 'hold_broke':
+      return ok(holdBroke(state, command));
     case 'snapshot_answered':
       return ok(inStage(state, command.mutation, 'snapshotting', (mutation) => snapshotAnswered(mutation, command)));
     case 'withdraw_answered':

@@ -70,6 +70,7 @@ const ABANDONED: ReadonlySet<Code | undefined> = new Set<Code>([
   'lease_expired',
   'holder_gone',
   'outcome_unknown',
+  'barrier_broken',
   'node_revoked',
   'token_revoked',
 ]);

@@ -107,6 +107,7 @@ export class Engine {
   private constructor(options: EngineOptions) {
     this.#options = options;
     this.#tending = new Tending(options, () => this.tell({ type: 'tick' }));
+    options.barrier.whenBroken((epoch, nodes) => this.tell({ type: 'hold_broke', epoch, nodes }));
   }
 
   /** Loads the ledger, recovers what a crash left open, and starts to work. */

@@ -2,6 +2,7 @@ import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import type { Client } from '../client/client.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cleared, MutationAsk, MutationView } from '../wire/http.ts';
+import type { Renewals } from './held-leases.ts';
 import { Lease } from './lease.ts';
 import { settled } from './outcome.ts';
 
@@ -40,6 +41,8 @@ export interface GuardOptions {
   readonly clock: Clock;
   /** The caller's wish to stop: ends the wait for clearance, or the work, which is undone then. */
   readonly signal?: AbortSignal;
+  /** What keeps the clearance besides calls to the controller: the heartbeats of the node this runs in. */
+  readonly renewals?: Renewals;
 }
 
 /**
@@ -52,10 +55,10 @@ export interface GuardOptions {
 export async function guarded<T>(
   ask: MutationAsk,
   work: (guarded: Guarded) => T | Promise<T>,
-  { client, clock, signal }: GuardOptions,
+  { client, clock, signal, renewals }: GuardOptions,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const options = { client, clock, ensure: async () => undefined };
+  const options = { client, clock, ensure: async () => undefined, ...(renewals === undefined ? {} : { renewals }) };
   const lease = await Lease.acquire(ask, options, signal);
   await lease.confirm().catch((error: unknown) => {
     lease.release();

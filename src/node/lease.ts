@@ -1,6 +1,7 @@
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import type { Attached, Client } from '../client/client.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Renewals } from './held-leases.ts';
 import type { Cleared, MutationAsk, MutationView } from '../wire/http.ts';
 
 export interface LeaseOptions {
@@ -8,10 +9,15 @@ export interface LeaseOptions {
   readonly clock: Clock;
   /** Brings back a controller that went away, where it is ours to start. */
   readonly ensure: () => Promise<void>;
+  /** Heartbeats that keep it as well: then it is asked for only when they do not. */
+  readonly renewals?: Renewals;
 }
 
 /** A lease ends for its holder this much before it ends for the controller, so that the work has stopped by then. */
 const STOP_MS_MAX = 5_000;
+/** Share of it that goes by before it is renewed; where heartbeats do that, before they are not waited for any more. */
+const SHARE_UNRENEWED = 1 / 3;
+const SHARE_UNRENEWED_CARRIED = 1 / 2;
 const RETRY_MS = 200;
 /** How long a controller that is there but cannot do it (a full disk) is asked again. */
 const UNABLE_MS_MAX = 10_000;
@@ -28,6 +34,10 @@ export class Lease {
   /** Monotonic ms: the controller's lease ends no earlier than this. */
   #endsMono: number;
   #cancelTimers: (() => void)[] = [];
+  #letGo: () => void = () => {};
+  /** The controller's last word on it came by heartbeat. */
+  #carried = false;
+  #renewing = false;
   /** Nothing more is done to keep it. */
   #over = false;
   #released = false;
@@ -54,7 +64,7 @@ export class Lease {
         if (attached.decision.status === 'cleared') {
           const lease = new Lease(attached, attached.decision, askedMono, options);
           // The clearance may be much younger than the question, after a long wait. Renewing tells how long it really lasts.
-          if (clock.mono() - askedMono > attached.decision.ttlMs / 3) await lease.#renew();
+          if (clock.mono() - askedMono > attached.decision.ttlMs * SHARE_UNRENEWED) await lease.#renew();
           lease.#watch();
           return lease;
         }
@@ -104,16 +114,13 @@ export class Lease {
 
   /** Lets go without a word: the controller sees the connection close, and undoes the change. */
   release(): void {
-    this.#over = true;
-    for (const cancel of this.#cancelTimers) cancel();
-    this.#cancelTimers = [];
+    this.#stopKeeping();
     this.#released = true;
     this.#attached.close();
   }
 
   async #end(call: (client: Client) => Promise<MutationView>): Promise<MutationView> {
-    this.#over = true;
-    for (const cancel of this.#cancelTimers) cancel();
+    this.#stopKeeping();
     try {
       return await this.#asking(call);
     } finally {
@@ -144,6 +151,20 @@ export class Lease {
   #watch(): void {
     void this.#listen();
     this.#schedule();
+    this.#ride();
+  }
+
+  /** On the heartbeats of the node it was cleared for, where they are there. */
+  #ride(): void {
+    const { renewals } = this.#options;
+    const { mutation, fence, node } = this.cleared;
+    if (renewals === undefined || renewals.node !== node) return;
+    const renewed = (endsMono: number): void => {
+      this.#carried = true;
+      this.#endsMono = Math.max(this.#endsMono, endsMono);
+      this.#schedule();
+    };
+    this.#letGo = renewals.hold({ mutation, fence }, { renewed, lost: (reason) => this.#lose(reason) });
   }
 
   /** Hears what the controller says about the clearance; hangs it on a new connection when the old one broke. */
@@ -168,7 +189,7 @@ export class Lease {
     }
   }
 
-  /** The next renewal at a third of the lease, and the end if none succeeds. */
+  /** The next renewal, and the end if none succeeds. */
   #schedule(): void {
     if (this.#over) return;
     const { clock } = this.#options;
@@ -176,7 +197,7 @@ export class Lease {
     const stopMs = this.#endsMono - Math.min(ttlMs / 4, STOP_MS_MAX) - clock.mono();
     for (const cancel of this.#cancelTimers) cancel();
     this.#cancelTimers = [
-      clock.after(ttlMs / 3, () => void this.#keepRenewing()),
+      clock.after(Math.max(this.#dueMs, 0), () => void this.#keepRenewing()),
       clock.after(Math.max(stopMs, 0), () =>
         this.#lose(
           refusal('lease_expired', `The lease of mutation ${this.cleared.mutation} could not be renewed in time.`),
@@ -185,29 +206,51 @@ export class Lease {
     ];
   }
 
+  /** Until the lease is to be renewed by asking for it, ms. */
+  get #dueMs(): number {
+    const { ttlMs } = this.cleared;
+    const share = this.#carried ? SHARE_UNRENEWED_CARRIED : SHARE_UNRENEWED;
+    return this.#endsMono - ttlMs * (1 - share) - this.#options.clock.mono();
+  }
+
+  /** Until it succeeds, or a heartbeat has done it. */
   async #keepRenewing(): Promise<void> {
-    while (!this.#over) {
-      try {
-        await this.#renew();
-        return this.#schedule();
-      } catch (error) {
-        if (!unreachable(error)) return this.#lose(reasonIn(error));
-        await this.#pause();
+    if (this.#renewing) return;
+    this.#renewing = true;
+    try {
+      while (!this.#over && this.#dueMs <= 0) {
+        try {
+          await this.#renew();
+          this.#schedule();
+        } catch (error) {
+          if (!unreachable(error)) return this.#lose(reasonIn(error));
+          await this.#pause();
+        }
       }
+    } finally {
+      this.#renewing = false;
     }
+    this.#schedule();
   }
 
   async #renew(): Promise<void> {
     const askedMono = this.#options.clock.mono();
     await this.#options.client.renew(this.cleared.mutation, this.cleared.fence);
-    this.#endsMono = askedMono + this.cleared.ttlMs;
+    this.#endsMono = Math.max(this.#endsMono, askedMono + this.cleared.ttlMs);
+    this.#carried = false;
   }
 
   #lose(reason: Refusal): void {
     if (this.#over) return;
-    this.#over = true;
-    for (const cancel of this.#cancelTimers) cancel();
+    this.#stopKeeping();
     this.#lost.abort(reason);
+  }
+
+  #stopKeeping(): void {
+    this.#over = true;
+    this.#letGo();
+    for (const cancel of this.#cancelTimers) cancel();
+    this.#cancelTimers = [];
   }
 
   #pause(): Promise<void> {

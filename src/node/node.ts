@@ -10,6 +10,7 @@ import { Freezer } from './halting/freezer.ts';
 import type { Run } from './halting/process.ts';
 import { Stand } from './halting/stand.ts';
 import { readObject, WholeFile } from './heartbeat/file.ts';
+import { HeldLeases } from './held-leases.ts';
 import { BEAT_MS } from './link/link.ts';
 import type { OpenUplink, Uplink } from './uplink.ts';
 
@@ -53,6 +54,8 @@ export interface NodeStatus {
 /** One identity in the mesh: says how it is, takes orders, halts and flushes. A process can be several. */
 export class MeshNode {
   readonly name: string;
+  /** Clearances of this node, kept by its heartbeats. */
+  readonly leases: HeldLeases;
   readonly #options: NodeOptions;
   readonly #stand: Stand;
   readonly #freezer: Freezer;
@@ -67,6 +70,7 @@ export class MeshNode {
   private constructor(options: NodeOptions, epoch: number) {
     const { name, clock, log, frozenFile, heartbeatFile } = options;
     this.name = name;
+    this.leases = new HeldLeases(name, clock);
     this.#options = options;
     this.#begunMono = clock.mono();
     this.#stand = new Stand({
@@ -144,8 +148,16 @@ export class MeshNode {
   }
 
   #hear(message: MessageToNode, by: Uplink): void {
-    if (message.type !== 'command') return this.#stand.take({ type: 'order', order: message });
-    void this.#obey(message).then((answer) => by.say(answer));
+    switch (message.type) {
+      case 'halt':
+      case 'resume':
+        return this.#stand.take({ type: 'order', order: message });
+      case 'renewed':
+      case 'lease_lost':
+        return this.leases.hear(message);
+      case 'command':
+        void this.#obey(message).then((answer) => by.say(answer));
+    }
   }
 
   async #obey({ id, verb }: NodeCommand): Promise<NodeAnswer> {
@@ -189,6 +201,7 @@ export class MeshNode {
 
   #say(why: 'changed' | 'due'): void {
     this.#seq += 1;
+    this.leases.sends(this.#seq);
     const heartbeat = this.#heartbeat();
     for (const uplink of this.#uplinks) uplink.beat(heartbeat, why);
     const record: HeartbeatRecord = { node: this.name, controller: this.#options.controller, ...heartbeat };
@@ -212,7 +225,7 @@ export class MeshNode {
       uptimeMs: Math.round(clock.mono() - this.#begunMono),
       load: loadavg()[0] ?? 0,
       memoryBytes: process.memoryUsage.rss(),
-      leases: [],
+      leases: this.leases.named,
     };
   }
 }

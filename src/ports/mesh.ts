@@ -2,6 +2,7 @@ import type { Refusal } from '../base/refusal.ts';
 import type { Result } from '../base/result.ts';
 import type { Wanted } from '../core/barrier/barrier.ts';
 import type { Epoch, Order, Pulse } from '../core/barrier/message.ts';
+import type { Broken } from '../core/barrier/round.ts';
 import type { FlushedNode } from '../core/event.ts';
 import type { MutationId } from '../core/mutation/mutation.ts';
 
@@ -28,6 +29,20 @@ export interface Heartbeat {
   readonly leases: readonly { readonly mutation: MutationId; readonly fence: number }[];
 }
 
+/** What a controller answers about a clearance that a heartbeat named. */
+export type LeaseWord =
+  | {
+      readonly type: 'renewed';
+      readonly mutation: MutationId;
+      readonly fence: number;
+      /** Of the heartbeat that is answered. */
+      readonly seq: number;
+      /** How long the lease lasts from now on, ms: a node counts it from when it sent that heartbeat. */
+      readonly lastsMs: number;
+    }
+  /** It is not the node's, or no more: the work under it has to stop. */
+  | { readonly type: 'lease_lost'; readonly mutation: MutationId; readonly fence: number; readonly words: string };
+
 /** Something that takes orders to nodes, at once and without waiting; what cannot be sent is lost, and is sent again by whoever cares. */
 export interface Carrier {
   /** For people: `link`, `irc`. */
@@ -36,6 +51,8 @@ export interface Carrier {
   reaches(node: string): boolean;
   /** To those of the nodes that it reaches. */
   send(nodes: readonly string[], order: Order): void;
+  /** An answer to a node's heartbeat, where it is reached. Not there: this carrier takes orders only. */
+  tell?(node: string, word: LeaseWord): void;
   /** Has a node do something that is no part of a barrier, and waits for its answer. Not there: this carrier takes orders only. */
   command?(node: string, verb: NodeVerb): Promise<Result<NodeAnswered, Refusal>>;
 }
@@ -66,6 +83,9 @@ export interface Barrier {
 
   /** The barriers there are. Whoever is halted for any other is told to go on. */
   keep(barriers: readonly Wanted[]): void;
+
+  /** Who is told, once for each, that a barrier verified to be held is not any more: nodes ran in it, or may have. */
+  whenBroken(listener: (epoch: Epoch, nodes: readonly Broken[]) => void): void;
 }
 
 export interface BarrierRound {

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Order } from '../core/barrier/message.ts';
-import type { Heartbeat } from '../ports/mesh.ts';
+import type { Heartbeat, LeaseWord } from '../ports/mesh.ts';
 
 /**
  * Messages between a controller and its nodes: one JSON document each, a WebSocket frame on the link, a signed line on IRC. Who sent
@@ -29,6 +29,24 @@ const command = z.object({
   id: z.string().max(64),
   /** `ping` only answers; `thaw` ends whatever the node is halted for; `poll` looks for tasks now. */
   verb: z.enum(['ping', 'thaw', 'poll']),
+});
+
+/** To a node: what became of a clearance that its heartbeat named. */
+const renewed = z.object({
+  type: z.literal('renewed'),
+  mutation: z.string().min(1).max(64),
+  fence: count,
+  seq: count,
+  lastsMs: z
+    .int()
+    .min(0)
+    .max(366 * 86_400_000),
+});
+const leaseLost = z.object({
+  type: z.literal('lease_lost'),
+  mutation: z.string().min(1).max(64),
+  fence: count,
+  words,
 });
 
 const pulse = z.object({
@@ -61,12 +79,12 @@ const answer = z.object({
   words: words.optional(),
 });
 
-const ToNode = z.discriminatedUnion('type', [halt, resume, command]);
+const ToNode = z.discriminatedUnion('type', [halt, resume, command, renewed, leaseLost]);
 const ToController = z.discriminatedUnion('type', [heartbeat, answer]);
 
 export type NodeCommand = z.infer<typeof command>;
 export type NodeAnswer = z.infer<typeof answer>;
-export type MessageToNode = Order | NodeCommand;
+export type MessageToNode = Order | NodeCommand | LeaseWord;
 export type MessageToController = ({ readonly type: 'heartbeat' } & Heartbeat) | NodeAnswer;
 
 /** @param text one frame or line; junk is refused, never thrown */

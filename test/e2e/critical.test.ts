@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, onTestFinished, test } from 'vitest';
@@ -110,6 +110,41 @@ test(
     await until(() => nodes.every((node) => node.state() === 'running'), 'all run again');
   },
 );
+
+test.each<[string, (node: Member) => unknown]>([
+  ['is thawed by hand', (node) => node.run(['thaw'])],
+  [
+    'is killed and started again',
+    async (node) => {
+      process.kill(node.running.pid, 'SIGKILL');
+      await node.running.done;
+      const { pid } = node.start(['node', 'run'], { msMax: 100_000 });
+      onTestFinished(() => void process.kill(pid, 'SIGKILL'));
+    },
+  ],
+  ['is stopped', (node) => process.kill(node.running.pid, 'SIGSTOP')],
+])('a hold breaks when a node %s: the command is stopped, and undone', { timeout: 120_000 }, async (_, spoil) => {
+  const { mesh, nodes } = await meshOf('crm', 'web');
+  const { site, folder } = mesh.place;
+  const script = 'echo two > "$1/config"; touch "$0/began"; while :; do sleep 0.05; done';
+  const guard = mesh.place.start(
+    ['guard', '--critical', '--hold', '--intent', 'x', '--path', site, '--', 'sh', '-c', script, folder, site],
+    { msMax: 100_000 },
+  );
+  await until(() => existsSync(join(folder, 'began')), 'the command runs');
+  const [crm, web] = nodes as [Member, Member];
+  await spoil(web);
+  const { code, stderr } = await guard.done;
+  expect(code).not.toBe(0);
+  expect(stderr).toMatch(/clearance lost: The nodes were to stay halted.*web: .*Stopping the command/);
+  expect(readFileSync(join(site, 'config'), 'utf8')).toBe('one\n');
+  const [mutation] = await mesh.log();
+  const reason = { code: 'barrier_broken', evidence: { nodes: [{ node: 'web' }] } };
+  expect(mutation).toMatchObject({ stage: 'rolled_back', reason });
+  const begun = (await mesh.events()).find(({ type }) => type === 'rollback_started');
+  expect(begun).toMatchObject({ by: 'controller', reason });
+  await until(() => crm.state() === 'running', 'the others go on');
+});
 
 test('a dead node denies it, unless it may be missing; and nothing was executed', { timeout: 120_000 }, async () => {
   const { mesh, nodes } = await meshOf('crm', 'web');

@@ -134,7 +134,7 @@ class IrcNode {
       controllerKey: () => controllerKeys.publicKey,
       onMessage: (message) => {
         this.seen.push(message.type);
-        if (message.type !== 'command') this.#take({ type: 'order', order: message });
+        if ('order' in message) this.#take({ type: 'order', order: message });
       },
       clock,
       log,

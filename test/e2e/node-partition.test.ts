@@ -9,7 +9,9 @@ import type { MutationDetail, MutationList } from '../../src/wire/http.ts';
 import type { NodeList } from '../../src/wire/mesh.ts';
 import { needs } from '../needs.ts';
 import { until } from '../until.ts';
+import { bundle } from '../ledger/process/bundle.ts';
 import { openPlace, type Place, ROOT, type Running, type RunOptions } from './place.ts';
+import { begin, found, workedAt } from './worker.ts';
 
 /*
  * A node on a host of its own, and a wire that loses what goes one way, the other, or both: nobody is told, packets are just not there.
@@ -25,7 +27,9 @@ const NOWHERE = '02:00:00:00:00:99';
 let own: Place;
 let env: NodeJS.ProcessEnv;
 let named: string[];
+/** A node process with work of its own. */
 let node: Running;
+let program: string;
 
 type Way = 'to the node' | 'to the controller';
 const WAYS: readonly Way[] = ['to the node', 'to the controller'];
@@ -79,7 +83,9 @@ needs('netns').describe('a wire that is cut', () => {
     await until(() => /"ready"/.test(controller.stdout()), 'the controller is ready');
     const token = (await own.run(['node', 'invite', 'crm', ...named])).stdout.trim();
     await within(THERE, ['node', 'join', token], { env }).done;
-    node = within(THERE, ['node', 'run'], { env });
+    program = await bundle('worker', 'test/e2e/process');
+    const argv = ['netns', 'exec', THERE, process.execPath, program];
+    node = own.start(argv, { msMax: 600_000, program: 'ip', input: 'open', env });
     await isLive();
   });
   afterAll(async () => {
@@ -89,6 +95,7 @@ needs('netns').describe('a wire that is cut', () => {
       await own.close();
     } finally {
       for (const namespace of [HERE, THERE]) spawnSync('ip', ['netns', 'del', namespace]);
+      rmSync(program, { force: true });
     }
   });
 
@@ -130,7 +137,7 @@ needs('netns').describe('a wire that is cut', () => {
     ...WAYS.map((way): [string, readonly Way[]] => [way, [way]]),
     ['both ways', WAYS],
   ])(
-    '%s, under a guard of the node: its work stops before the controller undoes it',
+    '%s, under a guard of the node, and under its heartbeats: its work stops before the controller undoes it',
     async (name, ways) => {
       const site = join(own.folder, `site ${name}`);
       mkdirSync(site);
@@ -139,19 +146,22 @@ needs('netns').describe('a wire that is cut', () => {
       const args = ['guard', '--intent', 'test', '--dataset', site, '--ttl', '4s', '--', 'sh', '-c', script, site];
       const guard = within(THERE, args, { env });
       await until(() => readFileSync(join(site, 'config'), 'utf8') === 'two\n', 'it works');
+      const inside = await begin(node, own, `inside ${name}`, '4s');
       for (const way of ways) cut(way);
-      const asked = async (): Promise<MutationDetail | undefined> => {
-        const { mutations } = await own.json<MutationList>(['log', '--limit', '1', ...named]);
-        const [last] = mutations;
+      const undoneAt = async (dataset: string): Promise<number | undefined> => {
+        const { mutations } = await own.json<MutationList>(['log', '--limit', '2', ...named]);
+        const last = mutations.find(({ datasets }) => datasets[0]?.name === dataset);
         if (last?.stage !== 'rolled_back') return undefined;
-        return own.json<MutationDetail>(['show', last.mutation, ...named]);
+        const { records } = await own.json<MutationDetail>(['show', last.mutation, ...named]);
+        return Date.parse(records.find(({ type }) => type === 'rollback_started')?.at ?? '');
       };
-      const detail = await until(asked, 'it is rolled back', 60_000);
-      const began = detail.records.find(({ type }) => type === 'rollback_started');
-      const lastTick = Number(readFileSync(`${site}.tick`, 'utf8')) / 1e6;
-      expect(lastTick).toBeLessThan(Date.parse(began?.at ?? ''));
-      expect(readFileSync(join(site, 'config'), 'utf8')).toBe('one\n');
+      const siteAt = await until(() => undoneAt(site), 'it is rolled back', 60_000);
+      const insideAt = await until(() => undoneAt(inside), 'so is what the node did itself', 60_000);
+      expect(Number(readFileSync(`${site}.tick`, 'utf8')) / 1e6).toBeLessThan(siteAt);
+      expect(workedAt(inside)).toBeLessThan(insideAt);
+      for (const dataset of [site, inside]) expect(readFileSync(join(dataset, 'config'), 'utf8')).toBe('one\n');
       heal();
+      await found(node, 'stopped', inside);
       expect((await guard.done).code).not.toBe(0);
       await isLive();
     },

@@ -1,6 +1,7 @@
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import type { Command } from '../command.ts';
 import type { EventBody } from '../event.ts';
+import { abandon } from '../lease/holder.ts';
 import type { Mutation } from '../mutation/mutation.ts';
 import { isActive } from '../node/member.ts';
 import { snapshotStarted } from '../snapshot/started.ts';
@@ -80,6 +81,18 @@ export function verifyAnswered(
   if (answer.kind !== 'done')
     return [{ type: 'withdraw_started', mutation: id, into: 'denied', reason: answer.reason }];
   return [{ type: 'cleared', mutation: id, snapshots, expiresAt: command.at + ttlMs }];
+}
+
+/** A node ran in a barrier that is held. Whatever was done since rests on a halt that was none, so it is undone. */
+export function holdBroke(state: State, { epoch, nodes }: Extract<Command, { type: 'hold_broke' }>): EventBody[] {
+  const mutation = [...state.mutations.values()].find(({ fence, hold }) => fence === epoch && hold === true);
+  const words = nodes.map(({ node, why }) => `${node}: ${why}`).join('; ');
+  const message = `The nodes were to stay halted until the change had ended, and did not. ${words}.`;
+  const reason = refusal('barrier_broken', message, 'See what was changed, then "hauki resolve".', { nodes });
+  if (mutation?.stage === 'cleared') return abandon(mutation, reason);
+  if (mutation?.stage !== 'verifying') return [];
+  const denied = refusal('barrier_broken', message, undefined, { nodes });
+  return [{ type: 'withdraw_started', mutation: mutation.id, into: 'denied', reason: denied }];
 }
 
 /** A barrier whose nodes are to stay halted, in this state. */

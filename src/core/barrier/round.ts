@@ -104,15 +104,16 @@ export class Round {
     if (part.boot !== undefined && part.boot !== boot) return broken('it was restarted');
     if (epoch > this.epoch) return broken(`it is in barrier ${epoch} already`);
     // It has not read the HALT yet; or it has forgotten it, having flushed before.
-    if (epoch < this.epoch) return part.boot === undefined ? part : broken('it forgot that it was halted');
+    const flushes = part.boot === undefined && this.#phase === 'flushing';
+    if (epoch < this.epoch) return flushes ? part : broken('it forgot that it was halted');
     switch (state) {
       case 'flushing':
-        return part.boot === undefined ? part : broken('it flushes once more');
+        return flushes ? part : broken('it flushes once more');
       case 'halted':
         if (part.stage === 'answered') return part;
         if (this.#phase === 'flushing')
           return { stage: 'answered', boot, flushedMs: Math.round(mono - this.openedMono) };
-        return this.#phase === 'proving' && pulse.ack >= this.#order ? { ...part, stage: 'answered' } : part;
+        return this.#phase === 'proving' && pulse.ack >= this.#order ? { ...part, stage: 'answered', boot } : part;
       case 'running': {
         const held = pulse.held === true && this.#phase === 'resuming' && part.boot !== undefined;
         if (!held) return broken(pulse.why ?? 'it went on before it was told to');

@@ -48,7 +48,7 @@ export function holderGone(mutation: Mutation, why?: Refusal): EventBody[] {
 }
 
 /** What the controller does with a cleared mutation whose holder has no say any more. */
-function abandon(mutation: Mutation, reason: Refusal): EventBody[] {
+export function abandon(mutation: Mutation, reason: Refusal): EventBody[] {
   if (mutation.onExpiry === 'quarantine') return [{ type: 'quarantined', mutation: mutation.id, reason }];
   const undone = { ...reason, hint: 'The change is undone; the failed state is kept as evidence.' };
   const attempt = mutation.attempt + 1;

@@ -8,7 +8,7 @@ import { err, type Result } from '../../base/result.ts';
 import type { Order } from '../../core/barrier/message.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { Carrier, Heartbeat } from '../../ports/mesh.ts';
+import type { Carrier, Heartbeat, LeaseWord } from '../../ports/mesh.ts';
 import { type NodeAnswer, type NodeCommand, writeMessage } from '../../wire/link.ts';
 import { REFUSED, REPLACED, SILENT, STOPPING, TWICE } from './closing.ts';
 import { Session } from './session.ts';
@@ -90,6 +90,10 @@ export class LinkDoor implements Carrier {
   send(nodes: readonly string[], order: Order): void {
     const text = Buffer.from(writeMessage(order));
     for (const node of nodes) this.#linked.get(node)?.send(text);
+  }
+
+  tell(node: string, word: LeaseWord): void {
+    this.#linked.get(node)?.send(Buffer.from(writeMessage(word)));
   }
 
   /** Has a node do something now, and waits for its answer. Refused as `node_lost` when it is not linked or says nothing. */

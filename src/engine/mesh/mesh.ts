@@ -6,7 +6,8 @@ import type { Epoch, Order } from '../../core/barrier/message.ts';
 import { type Broken, Round } from '../../core/barrier/round.ts';
 import type { FlushedNode } from '../../core/event.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Barrier, BarrierRound, Carrier, Heartbeat, NodeAnswered, NodeVerb } from '../../ports/mesh.ts';
+import type { Barrier, BarrierRound, Carrier, Heartbeat, LeaseWord, NodeAnswered, NodeVerb } from '../../ports/mesh.ts';
+import { HoldProof } from './hold-proof.ts';
 import { type Presence, Presences } from './presence.ts';
 
 export interface MeshOptions {
@@ -34,6 +35,9 @@ interface Standing {
   /** Answers whoever waits for this phase. */
   settle: ((outcome: 'met' | readonly Broken[]) => void) | undefined;
   cancelLimit: () => void;
+  readonly proof: HoldProof;
+  /** It was verified, and the nodes are to stay halted: whoever does not breaks it. */
+  held: boolean;
 }
 
 /** How far a barrier is, for whoever watches. */
@@ -62,6 +66,7 @@ export class Mesh implements Barrier {
   readonly #presences = new Presences();
   readonly #standing = new Map<Epoch, Standing>();
   readonly #listeners = new Set<(node: string, heartbeat: Heartbeat) => void>();
+  #broke: (epoch: Epoch, nodes: readonly Broken[]) => void = () => {};
   #order = 0;
   /** Before it was said once which barriers there are, nobody is told that his is none. */
   #told = false;
@@ -94,6 +99,11 @@ export class Mesh implements Barrier {
     return Promise.resolve(err(refusal('node_lost', `Node ${node} has no link to this controller.`)));
   }
 
+  /** Answers a node's heartbeat. What no carrier can say is lost: the node goes by its own clock. */
+  tell(node: string, word: LeaseWord): void {
+    for (const carrier of this.#carriers) carrier.tell?.(node, word);
+  }
+
   /** A node is none any more. */
   forget(node: string): void {
     this.#presences.forget(node);
@@ -106,7 +116,9 @@ export class Mesh implements Barrier {
     const { pulse } = heartbeat;
     for (const standing of this.#standing.values()) {
       standing.round.heard(node, pulse, mono);
+      if (pulse.state === 'halted' && pulse.epoch === standing.epoch) standing.proof.heard(node, pulse.ack);
       this.#conclude(standing);
+      this.#judgeHold(standing);
     }
     this.#correct(node, heartbeat);
     for (const listener of this.#listeners) listener(node, heartbeat);
@@ -137,6 +149,7 @@ export class Mesh implements Barrier {
       const order = this.#nextOrder();
       round.ask(hold ? 'proving' : 'resuming', order, this.#clock.mono(), this.#answerMs);
       this.#await(standing, (outcome) => {
+        standing.held = hold && outcome === 'met';
         if (outcome === 'met') resolve(ok(undefined));
         else resolve(err(broken('barrier_broken', 'did not stay halted until the snapshot was taken', outcome)));
       });
@@ -154,9 +167,18 @@ export class Mesh implements Barrier {
     }
     for (const { epoch, nodes, revive } of barriers) {
       if (!revive || this.#standing.has(epoch)) continue;
-      const round = new Round(epoch, nodes, this.#clock.mono(), this.#answerMs);
-      this.#sayHalt(this.#begin({ epoch, nodes, intent: '', round }), nodes);
+      const mono = this.#clock.mono();
+      const round = new Round(epoch, nodes, mono, this.#haltMs);
+      const standing = this.#begin({ epoch, nodes, intent: '', round });
+      standing.held = true;
+      const order = this.#nextOrder();
+      round.ask('proving', order, mono, this.#haltMs);
+      this.#sayHalt(standing, nodes, order);
     }
+  }
+
+  whenBroken(listener: (epoch: Epoch, nodes: readonly Broken[]) => void): void {
+    this.#broke = listener;
   }
 
   /** The barriers under way. */
@@ -186,6 +208,8 @@ export class Mesh implements Barrier {
       cancelExtension: nothing,
       settle: undefined,
       cancelLimit: nothing,
+      proof: new HoldProof(about.nodes, this.#clock.mono(), this.#haltMs),
+      held: false,
     };
     this.#standing.set(about.epoch, standing);
     return standing;
@@ -218,13 +242,33 @@ export class Mesh implements Barrier {
     settle(outcome);
   }
 
+  /** Said once: what follows from it is not for the mesh to decide. */
+  #judgeHold(standing: Standing): void {
+    if (!standing.held) return;
+    const { epoch, round, proof } = standing;
+    const mono = this.#clock.mono();
+    const outcome = round.outcome(mono);
+    const said = typeof outcome === 'string' ? [] : outcome;
+    const silent = proof.unproven(mono).filter((node) => !said.some((one) => one.node === node));
+    const nodes = [
+      ...said,
+      ...silent.map((node) => ({ node, why: 'it may run: it has acknowledged nothing for too long' })),
+    ];
+    if (nodes.length === 0) return;
+    standing.held = false;
+    this.#broke(epoch, nodes);
+  }
+
   /** HALT, and again for as long as it is wanted: a node's deadline is short, so that a dead controller is not waited for. */
   #sayHalt(standing: Standing, nodes: readonly string[], order = this.#nextOrder()): void {
     const { epoch, intent } = standing;
     standing.cancelExtension();
     standing.cancelExtension = this.#clock.after(this.#haltMs / EXTENSIONS, () => {
-      if (this.#standing.get(epoch) === standing && standing.wanted === 'halt') this.#sayHalt(standing, standing.nodes);
+      if (this.#standing.get(epoch) !== standing || standing.wanted !== 'halt') return;
+      this.#judgeHold(standing);
+      this.#sayHalt(standing, standing.nodes);
     });
+    standing.proof.sends(order, this.#clock.mono());
     this.#send(nodes, { type: 'halt', epoch, order, forMs: this.#haltMs, intent });
   }
 
@@ -235,8 +279,13 @@ export class Mesh implements Barrier {
     if (over && pulse.state !== 'running') {
       this.#send([node], { type: 'resume', epoch: pulse.epoch, order: this.#nextOrder() });
     }
+    // Halted by an earlier controller, whose orders it counts: those of this one have to be above them.
+    if (standing?.wanted === 'halt' && standing.held && pulse.ack > standing.proof.newestOrder)
+      this.#sayHalt(standing, standing.nodes);
     for (const other of this.#standing.values()) {
-      if (other.wanted !== 'halt' || pulse.epoch >= other.epoch || !other.round.parts.has(node)) continue;
+      if (other.wanted !== 'halt' || pulse.epoch >= other.epoch) continue;
+      // Whoever has run in it already is not halted for it once more.
+      if ((other.round.parts.get(node)?.stage ?? 'broken') === 'broken') continue;
       const { epoch, intent } = other;
       this.#send([node], { type: 'halt', epoch, order: this.#nextOrder(), forMs: this.#haltMs, intent });
     }

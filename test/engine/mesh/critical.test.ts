@@ -56,6 +56,22 @@ test('with hold they stay halted until the commit, however long that takes', asy
   expect([crm.state, web.state]).toEqual(['running', 'running']);
 });
 
+test.each([
+  ['rollback', 'rolled_back'],
+  ['quarantine', 'quarantined'],
+] as const)('a hold that breaks is on record, and ends by %s', async (onExpiry, stage) => {
+  void engine.submit(request(['/a'], { ...critical, hold: true, onExpiry }), decided);
+  await place.clock.pass(1_000);
+  expect((await engine.find('m1'))?.stage).toBe('cleared');
+  web.take({ type: 'thaw', why: 'root said so' });
+  await place.clock.pass(100);
+  const nodes = [{ node: 'web', why: 'root said so' }];
+  expect(await engine.find('m1')).toMatchObject({ stage, reason: { code: 'barrier_broken', evidence: { nodes } } });
+  // Whoever held it does not go on.
+  expect(place.calls.map(({ name }) => name)).toContain('stop');
+  expect([crm.state, web.state]).toEqual(['running', 'running']);
+});
+
 test('a node that ran before the snapshot was taken: denied, and nothing is left of it', async () => {
   place.before = async ({ name }) => {
     if (name !== 'snapshot') return;

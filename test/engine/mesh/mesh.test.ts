@@ -171,6 +171,51 @@ describe('a barrier over the mesh', () => {
     expect([crm.state, web.state]).toEqual(['halted', 'halted']);
   });
 
+  it.each<[string, () => void, string]>([
+    ['thaws itself', () => web.take({ type: 'thaw', why: 'root said so' }), 'root said so'],
+    ['is restarted', () => web.restart(), 'it was restarted'],
+    ['dies', () => (web.dead = true), 'it may run: it has acknowledged nothing for too long'],
+    ['is not heard any more', () => (web.mute = true), 'it may run: it has acknowledged nothing for too long'],
+    ['is not reached any more', () => (web.deaf = true), 'it may run: it has acknowledged nothing for too long'],
+  ])('with hold, tells once when a node %s', async (_, spoil, why) => {
+    const broke: unknown[] = [];
+    mesh.whenBroken((epoch, broken) => broke.push({ epoch, broken }));
+    await within(100, mesh.halt(round));
+    await within(100, mesh.verify(EPOCH, true));
+    mesh.keep([{ epoch: EPOCH, nodes: round.nodes, revive: true }]);
+    await clock.pass(HALT_MS * 2);
+    expect(broke).toEqual([]);
+    spoil();
+    // By the time it may run, and the next look at it.
+    await clock.pass(HALT_MS + HALT_MS / 3 + 100);
+    expect(broke).toEqual([{ epoch: EPOCH, broken: [{ node: 'web', why }] }]);
+    await clock.pass(HALT_MS * 3);
+    expect(broke.length).toBe(1);
+    expect(crm.state).toBe('halted');
+    mesh.keep([]);
+    await clock.pass(10);
+    expect([crm.state, web.dead || web.deaf ? 'running' : web.state]).toEqual(['running', 'running']);
+  });
+
+  it.each<[string, () => void, string | undefined]>([
+    ['holds on', () => {}, undefined],
+    ['thawed itself meanwhile', () => web.take({ type: 'thaw', why: 'root said so' }), 'root said so'],
+    ['was restarted meanwhile', () => web.restart(), 'it forgot that it was halted'],
+    ['died meanwhile', () => (web.dead = true), 'it did not say in time whether it held'],
+  ])('a hold taken up by the next controller, and a node that %s', async (_, spoil, why) => {
+    await within(100, mesh.halt(round));
+    await within(100, mesh.verify(EPOCH, true));
+    await clock.pass(HALT_MS * 2);
+    const broke: unknown[] = [];
+    mesh = meshOver();
+    mesh.whenBroken((_epoch, broken) => broke.push(broken));
+    spoil();
+    mesh.keep([{ epoch: EPOCH, nodes: round.nodes, revive: true }]);
+    await clock.pass(HALT_MS * 3);
+    expect(broke).toEqual(why === undefined ? [] : [[{ node: 'web', why }]]);
+    expect(crm.state).toBe('halted');
+  });
+
   it('called off while it waits, it answers whoever waits, and lets the nodes go on', async () => {
     web.flushMs = 1e9;
     const halting = mesh.halt(round);

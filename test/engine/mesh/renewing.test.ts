@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Controller } from '../../../src/engine/controller.ts';
 import { Mesh } from '../../../src/engine/mesh/mesh.ts';
 import { renewByHeartbeat } from '../../../src/engine/mesh/renewing.ts';
+import type { LeaseWord } from '../../../src/ports/mesh.ts';
 import { Place } from '../place.ts';
 
 const TTL_MS = 60_000;
@@ -11,11 +12,19 @@ let mesh: Mesh;
 let controller: Controller;
 let held: { mutation: string; fence: number };
 let seq = 0;
+let told: (LeaseWord & { node: string })[];
 
 beforeEach(async () => {
   place = new Place();
   const engine = await place.start();
   mesh = new Mesh({ clock: place.clock });
+  told = [];
+  mesh.addCarrier({
+    name: 'link',
+    reaches: () => true,
+    send: () => {},
+    tell: (node, word) => told.push({ node, ...word }),
+  });
   controller = new Controller(engine, place.options, mesh);
   renewByHeartbeat(mesh, controller, place.clock);
   const asked = controller.engine.submit(
@@ -76,6 +85,29 @@ describe('leases on heartbeats', () => {
     beat('crm', [held]);
     await place.clock.pass(10);
     expect(place.story('m1').at(-1)).toBe('rolled_back');
+    expect(told.at(-1)).toMatchObject({ type: 'lease_lost', mutation: 'm1', fence: held.fence });
+  });
+
+  it('are answered with how long they last, which is never more than the controller will wait', async () => {
+    for (let beats = 0; beats < 100; beats += 1) {
+      beat('crm', [held]);
+      await place.clock.pass(10);
+      const word = told.at(-1);
+      const { expiresMono = 0 } = controller.engine.state.mutations.get('m1') ?? {};
+      if (word?.type !== 'renewed') throw new Error('it was not answered');
+      expect(word).toMatchObject({ node: 'crm', mutation: 'm1', fence: held.fence, seq });
+      expect(word.lastsMs).toBeGreaterThan(TTL_MS / 2);
+      expect(word.lastsMs).toBeLessThanOrEqual(expiresMono - place.clock.mono() + 10);
+      await place.clock.pass(1_990);
+    }
+  });
+
+  it('that cannot be put on record are not answered, for they may still be held', async () => {
+    await beating('crm', TTL_MS / 2);
+    place.full = true;
+    const before = told.length;
+    await beating('crm', TTL_MS / 2);
+    expect(told.slice(before).filter(({ type }) => type === 'lease_lost')).toEqual([]);
   });
 
   it.each([
@@ -85,6 +117,9 @@ describe('leases on heartbeats', () => {
   ])('%s are not', async (_, node, leases) => {
     await beating(node, TTL_MS + 10_000, leases());
     expect(renewals()).toBe(0);
+    // Whoever names what is not his is told each time.
+    expect(told.length).toBe((TTL_MS + 10_000) / 2_000);
+    expect(told[0]).toMatchObject({ node, type: 'lease_lost', mutation: leases()[0]?.mutation });
     expect(place.story('m1')).toContain('rollback_started');
   });
 

@@ -20,7 +20,7 @@ export async function bundle(entry: string, from = 'test/ledger/process'): Promi
     platform: 'node',
     external: ['@photostructure/sqlite', 'koffi'],
   });
-  await build.write({ file, format: 'esm' });
+  await build.write({ file, format: 'esm', codeSplitting: false });
   await build.close();
   return file;
 }
