@@ -18,6 +18,7 @@ const LAYERS = {
   ledger: ADAPTER,
   reach: ADAPTER,
   vault: ADAPTER,
+  surgery: ADAPTER,
   trust: [...ADAPTER, 'client'],
   doors: [...ADAPTER, 'engine'],
   webhooks: [...ADAPTER, 'engine'],
