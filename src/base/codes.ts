@@ -116,6 +116,15 @@ export const CODES = {
   patch_failed: { http: 500, exit: 75, retry: false, hint: 'Mend what the message names; every file is as it was.' },
   patch_torn: { http: 500, exit: 70, retry: false, hint: 'Some files are new and others old; the old ones lie where the message says. Under a guard the rollback mends it.' },
 
+  // A task of a node's spool.
+  task_invalid: { http: 422, exit: 75, retry: false, hint: 'docs/tasks.md says what a task is. Mend it, and drop it again.' },
+  task_unsigned: { http: 403, exit: 75, retry: false, hint: 'Sign it: "hauki task drop NODE FILE --sign KEY". docs/tasks.md says who may.' },
+  task_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki task list NODE" shows what there is.' },
+  task_failed: { http: 409, exit: 70, retry: false, hint: 'Its log says more; the failed state is kept. Mend it, and drop it again.' },
+  task_interrupted: { http: 409, exit: 70, retry: false, hint: 'It is not run again by itself. Look at its log, then drop it again.' },
+  spool_guarded: { http: 422, exit: 64, retry: false, hint: 'Put the spool on another dataset or file system than what its tasks change: a rollback would bring tasks back.' },
+  spool_missing: { http: 404, exit: 64, retry: false, hint: 'Name the spool: --spool DIR, or "spool: DIR" in node.yaml.' },
+
   // A person has to look.
   rollback_failed: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Mend the cause, then "hauki resolve M --rollback" tries again.' },
   rollback_unverified: { http: 500, exit: 70, retry: false, hint: 'The locks stay. Something wrote during the rollback; stop it, then "hauki resolve M --rollback".' },

@@ -22,6 +22,7 @@ export function openLink({ door, controller, log }: LinkParts): () => void {
   const { mesh } = controller;
   const link = new LinkDoor({
     heard: (node, heartbeat, carrier) => mesh.heard(node, heartbeat, carrier),
+    output: (node, pieces) => mesh.tails.hear(node, pieces),
     clock: systemClock,
     log,
   });

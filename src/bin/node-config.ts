@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod';
 import { nodeRefusal } from '../core/policy/policy.ts';
+import type { TaskRules } from '../node/task/judge.ts';
 import type { FlushPlan } from '../node/halting/flush.ts';
 import { Freezable } from '../node/halting/freezable.ts';
 import { type NodeIrcConfig, nodeIrcSchema } from './irc-config.ts';
@@ -22,11 +23,16 @@ export interface NodeConfig {
   readonly flush: FlushPlan;
   readonly freeze: readonly Freezable[];
   readonly freezeMsMax: number;
+  /** Where its tasks lie; undefined: it runs none. */
+  readonly spool: string | undefined;
+  readonly tasks: TaskRules;
 }
 
 const HOOK_MS = 30_000;
 const SYNC_MS = 30_000;
 const FREEZE_MS_MAX = 60_000;
+const TASK_MS = 10 * 60_000;
+const TASK_WAIT_MS = 5 * 60_000;
 /** A timer of the system's takes no more than this, ms. */
 const LIMIT_MS_MAX = 24 * 3_600_000;
 
@@ -52,6 +58,17 @@ const schema = z.strictObject({
   heartbeat: path.optional(),
   vault: vaultSchema.optional(),
   via: z.string().optional(),
+  spool: path.optional(),
+  tasks: z
+    .strictObject({
+      datasets: z.array(z.string().min(1).max(4_096)).max(64).optional(),
+      root: path.optional(),
+      signers: path.optional(),
+      unsigned: z.enum(['deny', 'run']).optional(),
+      timeout: limit.optional(),
+      wait: limit.optional(),
+    })
+    .optional(),
   halt: z
     .strictObject({
       flush: z.array(z.strictObject({ run: argv, within: limit.optional() })).optional(),
@@ -66,7 +83,7 @@ const schema = z.strictObject({
 /** @throws RefusedError `usage`, naming the place */
 export async function readNodeConfig(file: string): Promise<NodeConfig> {
   const said = checkSettings(file, await parsed(file, settingsText(file) ?? '{}'), schema);
-  const { node, controllers, link = true, irc, heartbeat, vault, via, halt = {} } = said;
+  const { node, controllers, link = true, irc, heartbeat, vault, via, halt = {}, spool, tasks = {} } = said;
   if (!link && irc === undefined)
     throw wrongSettings(file, 'link is false, and there is no irc: nobody would hear of it');
   return {
@@ -84,6 +101,15 @@ export async function readNodeConfig(file: string): Promise<NodeConfig> {
     },
     freeze: halt.freeze ?? [],
     freezeMsMax: halt.freezeMax ?? FREEZE_MS_MAX,
+    spool,
+    tasks: {
+      datasets: tasks.datasets ?? [],
+      root: tasks.root,
+      signers: tasks.signers,
+      unsigned: tasks.unsigned === 'run',
+      timeoutMs: tasks.timeout ?? TASK_MS,
+      waitMs: tasks.wait ?? TASK_WAIT_MS,
+    },
   };
 }
 

@@ -8,6 +8,8 @@ export interface NodeHome {
   readonly heartbeat: string;
   /** What is frozen at the moment. */
   readonly frozen: string;
+  /** What tasks are executed from. */
+  readonly scratch: string;
 }
 
 /** The folder of one of several nodes that a process serves. */
@@ -22,5 +24,6 @@ export function nodeHomeAt(root: string): NodeHome {
     socket: join(root, 'node.sock'),
     heartbeat: join(root, 'heartbeat.json'),
     frozen: join(root, 'frozen.json'),
+    scratch: join(root, 'running'),
   };
 }

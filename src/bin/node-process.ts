@@ -55,23 +55,28 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
       const heartbeatFile = config.heartbeat ?? own.heartbeat;
       mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
       const said = naming(log, name);
-      nodes.push(
-        await MeshNode.start({
-          name,
-          version: VERSION,
-          boot: randomUUID(),
-          controller: whereController(config),
-          uplinks: await uplinksOf(name, own, config, said),
-          flush: config.flush,
-          run: await runVia(config.via ?? contextOf(kind, name)),
-          freeze: config.freeze,
-          freezeMsMax: config.freezeMsMax,
-          heartbeatFile,
-          frozenFile: own.frozen,
-          clock: systemClock,
-          log: said,
-        }),
-      );
+      const via = config.via ?? contextOf(kind, name);
+      const parts = { name, home: own, config, via, controllers: controllersIn(config), log: said };
+      // Most nodes run no tasks, and are the smaller for it.
+      const tasks = config.spool === undefined ? undefined : await (await import('./node-tasks.ts')).openTasks(parts);
+      const node = await MeshNode.start({
+        name,
+        ...(tasks === undefined ? {} : { tasks: tasks.writer }),
+        version: VERSION,
+        boot: randomUUID(),
+        controller: whereController(config),
+        uplinks: await uplinksOf(name, own, config, said),
+        flush: config.flush,
+        run: await runVia(via),
+        freeze: config.freeze,
+        freezeMsMax: config.freezeMsMax,
+        heartbeatFile,
+        frozenFile: own.frozen,
+        clock: systemClock,
+        log: said,
+      });
+      nodes.push(node);
+      tasks?.heardBy((pieces) => node.tell(pieces));
       renewals.push(renewing(own, naming(log, name)));
     }
   } catch (error) {

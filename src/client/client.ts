@@ -31,6 +31,7 @@ import type {
   Commanded,
   PolicyView,
 } from '../wire/mesh.ts';
+import type { TaskDenied, TaskList } from '../wire/tasks.ts';
 import { type Address, type Call, lines, send, text } from './transport.ts';
 
 /** A clearance that hangs on an open connection. */
@@ -150,6 +151,28 @@ export class Client {
 
   command(node: string, verb: 'ping' | 'thaw' | 'poll'): Promise<Commanded> {
     return this.#json({ method: 'POST', path: `/v1/nodes/${encodeURIComponent(node)}/commands`, body: { verb } });
+  }
+
+  /** What was heard of a node's tasks. */
+  tasks(node: string): Promise<TaskList> {
+    return this.#json({ method: 'GET', path: `/v1/nodes/${encodeURIComponent(node)}/tasks` });
+  }
+
+  /** A node's word that it denied a task by itself. */
+  reportTask(denied: TaskDenied): Promise<unknown> {
+    return this.#json({ method: 'POST', path: '/v1/tasks/denied', body: denied });
+  }
+
+  /** The raw stream of what a task says: server-sent events, `output` and `state`. */
+  async taskStream(node: string, task: string, follow: boolean, signal?: AbortSignal): Promise<IncomingMessage> {
+    const response = await send(this.address, {
+      method: 'GET',
+      path: `/v1/nodes/${encodeURIComponent(node)}/tasks/${encodeURIComponent(task)}/output?follow=${follow}`,
+      headers: { accept: 'text/event-stream' },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (response.statusCode !== 200) throw refusedBy(await text(response));
+    return response;
   }
 
   policy(): Promise<PolicyView> {

@@ -18,6 +18,8 @@ export interface Ask {
   readonly hold?: boolean;
   readonly allowMissing?: readonly string[];
   readonly flushMs?: number;
+  /** Of a node's Shadow Writer: see MutationRequest. */
+  readonly task?: string;
   readonly key?: string;
   readonly keyDigest?: string;
 }
@@ -31,7 +33,7 @@ export const WAIT_MS_DEFAULT = 30_000;
  * @param asker who it is when nobody is named
  */
 export function requestOf(ask: Ask, datasets: readonly Dataset[], asker: string): MutationRequest {
-  const { key, keyDigest, allowMissing, flushMs } = ask;
+  const { key, keyDigest, allowMissing, flushMs, task } = ask;
   return {
     node: ask.node ?? asker,
     intent: ask.intent,
@@ -45,6 +47,7 @@ export function requestOf(ask: Ask, datasets: readonly Dataset[], asker: string)
     ...(ask.hold ? { hold: true } : {}),
     ...(allowMissing === undefined ? {} : { allowMissing }),
     ...(flushMs === undefined ? {} : { flushMs }),
+    ...(task === undefined ? {} : { task }),
     ...(key === undefined ? {} : { key }),
     ...(keyDigest === undefined ? {} : { keyDigest }),
   };

@@ -2,7 +2,7 @@ import { loadavg } from 'node:os';
 
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Heartbeat } from '../ports/mesh.ts';
+import type { Heartbeat, TaskPiece } from '../ports/mesh.ts';
 import type { MessageToNode, NodeAnswer, NodeCommand } from '../wire/link.ts';
 import { flush, type FlushPlan } from './halting/flush.ts';
 import type { Freezable } from './halting/freezable.ts';
@@ -31,8 +31,21 @@ export interface NodeOptions {
   readonly freezeMsMax: number;
   readonly heartbeatFile: string;
   readonly frozenFile: string;
+  /** Its Shadow Writer; undefined: it runs no tasks. */
+  readonly tasks?: Tasks;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** What a node's Shadow Writer is to the node. */
+export interface Tasks {
+  /** The task that it is at. */
+  readonly running: string | undefined;
+  /** @param mayTake false while the node is halted */
+  start(mayTake: () => boolean): void;
+  /** Looks for tasks now. */
+  poll(): void;
+  stop(): Promise<void>;
 }
 
 /** What heartbeat.json holds. */
@@ -112,6 +125,7 @@ export class MeshNode {
     if (thawed.length > 0) options.log.warn({ thawed }, 'an earlier run left something frozen; it runs again');
     for (const uplink of node.#uplinks) uplink.start();
     node.#beat();
+    options.tasks?.start(() => node.#stand.pulse.state === 'running');
     return node;
   }
 
@@ -138,7 +152,13 @@ export class MeshNode {
       : `ended barrier ${epoch}, in which it was ${state},${and} and runs`;
   }
 
+  /** What its tasks say, to whoever watches at the controller. */
+  tell(pieces: readonly TaskPiece[]): void {
+    for (const uplink of this.#uplinks) uplink.tell?.(pieces);
+  }
+
   async stop(): Promise<void> {
+    await this.#options.tasks?.stop();
     this.#cancelBeat();
     this.#stand.take({ type: 'thaw', why: 'the node was stopped' });
     await this.#stand.settled();
@@ -168,7 +188,9 @@ export class MeshNode {
       case 'thaw':
         return { ...answer, ok: true, words: await this.thaw('the controller asked for it') };
       case 'poll':
-        return { ...answer, ok: false, words: 'This node runs no tasks.' };
+        if (this.#options.tasks === undefined) return { ...answer, ok: false, words: 'This node runs no tasks.' };
+        this.#options.tasks.poll();
+        return { ...answer, ok: true, words: 'It looks for tasks now.' };
     }
   }
 
@@ -185,7 +207,10 @@ export class MeshNode {
     const { pulse } = this.#stand;
     const { log, clock } = this.#options;
     if (pulse.state !== 'running') this.#freezer.extend();
-    else log.info({ epoch: pulse.epoch, held: pulse.held, why: pulse.why }, 'runs again');
+    else {
+      log.info({ epoch: pulse.epoch, held: pulse.held, why: pulse.why }, 'runs again');
+      this.#options.tasks?.poll();
+    }
     if (this.#sayingSoon) return;
     this.#sayingSoon = true;
     clock.soon(() => {
@@ -215,8 +240,9 @@ export class MeshNode {
   }
 
   #heartbeat(): Heartbeat {
-    const { clock, version } = this.#options;
+    const { clock, version, tasks } = this.#options;
     return {
+      ...(tasks?.running === undefined ? {} : { task: tasks.running }),
       seq: this.#seq,
       everyMs: this.#everyMs,
       pulse: this.#stand.pulse,

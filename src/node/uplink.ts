@@ -1,4 +1,4 @@
-import type { Heartbeat } from '../ports/mesh.ts';
+import type { Heartbeat, TaskPiece } from '../ports/mesh.ts';
 import type { MessageToController, MessageToNode } from '../wire/link.ts';
 
 /** A way to the controller. A node has one or several, and says the same on all of them. */
@@ -17,6 +17,8 @@ export interface Uplink {
   say(message: MessageToController): void;
   /** @param why `changed`: the controller waits for it. `due`: no more than a sign of life, which may be left out where they are rarer */
   beat(heartbeat: Heartbeat, why: 'changed' | 'due'): void;
+  /** What tasks say; not there where it would be a flood. */
+  tell?(pieces: readonly TaskPiece[]): void;
 }
 
 /** What an uplink tells its node. */

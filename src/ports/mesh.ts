@@ -57,6 +57,18 @@ export interface Carrier {
   command?(node: string, verb: NodeVerb): Promise<Result<NodeAnswered, Refusal>>;
 }
 
+/** Something that a node's task said, or how it stands. */
+export interface TaskPiece {
+  readonly task: string;
+  readonly mutation?: string | undefined;
+  readonly state?: 'running' | 'done' | 'failed' | 'denied' | undefined;
+  /** What became of it, for people. */
+  readonly words?: string | undefined;
+  readonly text?: string | undefined;
+  /** So many characters after `text` are not told. */
+  readonly leftOut?: number | undefined;
+}
+
 /** `ping` only answers; `thaw` ends whatever the node is halted for; `poll` looks for work now. */
 export type NodeVerb = 'ping' | 'thaw' | 'poll';
 

@@ -95,6 +95,7 @@ export const MutationAsk = z
       description: 'Critical mode: nodes that need not be halted. Any other that is not heard of denies the barrier.',
     }),
     flush: duration.optional().meta({ description: 'Critical mode: how long the nodes have for their flush; 30s.' }),
+    task: z.string().min(1).max(255).optional().meta({ description: 'The file name of the task this is for.' }),
     attach: z.boolean().optional().meta({
       description:
         'Answer as a stream of JSON lines that stays open. The clearance lives no longer than the connection: when it closes, the change is undone.',
@@ -153,6 +154,7 @@ export const MutationView = z
     onExpiry: z.enum(['rollback', 'quarantine']),
     recursive: z.boolean().optional(),
     hold: z.boolean().optional(),
+    task: z.string().optional(),
     participants: z.array(z.string()).optional().meta({ description: 'Critical mode: the nodes its barrier halts.' }),
     snapshots: z.array(
       z.object({

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Order } from '../core/barrier/message.ts';
-import type { Heartbeat, LeaseWord } from '../ports/mesh.ts';
+import type { Heartbeat, LeaseWord, TaskPiece } from '../ports/mesh.ts';
 
 /**
  * Messages between a controller and its nodes: one JSON document each, a WebSocket frame on the link, a signed line on IRC. Who sent
@@ -79,13 +79,35 @@ const answer = z.object({
   words: words.optional(),
 });
 
+/** What a node's tasks say and how they stand, as it happens. Bounded by the node; what is lost stands in the task's log. */
+const output = z.object({
+  type: z.literal('output'),
+  pieces: z
+    .array(
+      z.object({
+        task: z.string().min(1).max(255),
+        mutation: z.string().max(64).optional(),
+        state: z.enum(['running', 'done', 'failed', 'denied']).optional(),
+        words: words.optional(),
+        text: z.string().max(16_000).optional(),
+        /** So many characters after `text` are not told. */
+        leftOut: count.optional(),
+      }),
+    )
+    .max(64),
+});
+
 const ToNode = z.discriminatedUnion('type', [halt, resume, command, renewed, leaseLost]);
-const ToController = z.discriminatedUnion('type', [heartbeat, answer]);
+const ToController = z.discriminatedUnion('type', [heartbeat, answer, output]);
 
 export type NodeCommand = z.infer<typeof command>;
 export type NodeAnswer = z.infer<typeof answer>;
+export interface TaskOutput {
+  readonly type: 'output';
+  readonly pieces: readonly TaskPiece[];
+}
 export type MessageToNode = Order | NodeCommand | LeaseWord;
-export type MessageToController = ({ readonly type: 'heartbeat' } & Heartbeat) | NodeAnswer;
+export type MessageToController = ({ readonly type: 'heartbeat' } & Heartbeat) | NodeAnswer | TaskOutput;
 
 /** @param text one frame or line; junk is refused, never thrown */
 export function readToNode(text: string): Result<MessageToNode, Refusal> {

@@ -64,6 +64,7 @@ export function mutationView(mutation: Mutation): MutationView {
     ...(reason === undefined ? {} : { reason: { ...reason } }),
     ...(mutation.recursive ? { recursive: true } : {}),
     ...(mutation.hold ? { hold: true } : {}),
+    ...(mutation.task === undefined ? {} : { task: mutation.task }),
     ...(mutation.participants === undefined ? {} : { participants: [...mutation.participants] }),
     ...(mutation.rebuilt ? { rebuilt: true } : {}),
   };

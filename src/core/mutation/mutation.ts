@@ -74,6 +74,8 @@ export interface MutationRequest {
   readonly allowMissing?: readonly string[];
   /** Critical mode: how long the nodes have for their flush. */
   readonly flushMs?: number;
+  /** The file name of the task that is to run under it, where a node's Shadow Writer asks. */
+  readonly task?: string;
   /** The caller's Idempotency-Key, and a digest of what it asked under it. */
   readonly key?: string;
   readonly keyDigest?: string;

@@ -268,6 +268,7 @@ function askOf(body: contract.MutationAsk, node: string | undefined, key: string
     hold: body.hold ?? false,
     ...(body.allowMissing === undefined ? {} : { allowMissing: body.allowMissing }),
     ...(body.flush === undefined ? {} : { flushMs: ms(body.flush) }),
+    ...(body.task === undefined ? {} : { task: body.task }),
     ...(node === undefined ? {} : { node }),
     ...(mode === undefined ? {} : { mode }),
     ...(onExpiry === undefined ? {} : { onExpiry }),

@@ -17,6 +17,7 @@ import { openApi } from './openapi.ts';
 import type { HttpOptions } from './options.ts';
 import { type Door, Doorkeeper } from './principal.ts';
 import { stateRoutes } from './state.ts';
+import { taskRoutes } from './tasks.ts';
 import { Upgrades } from './upgrades.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -85,6 +86,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(eventRoutes, options);
   await app.register(barrierRoutes, options);
   await app.register(nodeRoutes, options);
+  await app.register(taskRoutes, { ...options, denials });
   const { webhooks } = options;
   if (webhooks !== undefined) await app.register(webhookRoutes, { webhooks });
   await app.ready();

@@ -65,7 +65,7 @@ export class IrcCarrier implements Carrier {
     if (!read.ok) return false;
     this.#heardMono.set(sender, this.#options.clock.mono());
     if (read.value.type === 'answer') this.#options.answered?.(sender, read.value);
-    else this.#options.heard(sender, read.value);
+    else if (read.value.type === 'heartbeat') this.#options.heard(sender, read.value);
     return true;
   }
 }

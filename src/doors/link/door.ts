@@ -8,13 +8,15 @@ import { err, type Result } from '../../base/result.ts';
 import type { Order } from '../../core/barrier/message.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { Carrier, Heartbeat, LeaseWord } from '../../ports/mesh.ts';
+import type { Carrier, Heartbeat, LeaseWord, TaskPiece } from '../../ports/mesh.ts';
 import { type NodeAnswer, type NodeCommand, writeMessage } from '../../wire/link.ts';
 import { REFUSED, REPLACED, SILENT, STOPPING, TWICE } from './closing.ts';
 import { Session } from './session.ts';
 
 export interface LinkOptions {
   readonly heard: (node: string, heartbeat: Heartbeat, carrier: string) => void;
+  /** What a node's tasks say; it is nobody's affair without one. */
+  readonly output?: (node: string, pieces: readonly TaskPiece[]) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -117,6 +119,10 @@ export class LinkDoor implements Carrier {
   #open(node: string, peer: ConstructorParameters<typeof Session>[1]): void {
     const session = new Session(node, peer, this.#options.clock, {
       heartbeat: (from, heartbeat) => this.#heard(from, heartbeat),
+      output: ({ node: from, boot }, pieces) => {
+        // Before its first heartbeat nobody knows which process it is.
+        if (boot !== undefined) this.#options.output?.(from, pieces);
+      },
       junk: (from, why) => this.#countJunk(from, why),
       closed: (gone) => this.#forget(gone),
     });

@@ -3,7 +3,7 @@ import type { RawData, WebSocket } from 'ws';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Heartbeat } from '../../ports/mesh.ts';
+import type { Heartbeat, TaskPiece } from '../../ports/mesh.ts';
 import { type NodeAnswer, type NodeCommand, readToController, writeMessage } from '../../wire/link.ts';
 import { Allowance } from './allowance.ts';
 import { type Closing, FLOOD, JUNK } from './closing.ts';
@@ -22,6 +22,7 @@ const GOODBYE_MS = 1_000;
 
 export interface SessionEvents {
   readonly heartbeat: (session: Session, heartbeat: Heartbeat) => void;
+  readonly output: (session: Session, pieces: readonly TaskPiece[]) => void;
   readonly junk: (session: Session, why: string) => void;
   readonly closed: (session: Session) => void;
 }
@@ -107,6 +108,7 @@ export class Session {
     }
     this.heardMono = mono;
     if (message.value.type === 'heartbeat') events.heartbeat(this, message.value);
+    else if (message.value.type === 'output') events.output(this, message.value.pieces);
     else this.#asked.get(message.value.id)?.(ok(message.value));
   }
 

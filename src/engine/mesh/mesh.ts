@@ -9,6 +9,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Barrier, BarrierRound, Carrier, Heartbeat, LeaseWord, NodeAnswered, NodeVerb } from '../../ports/mesh.ts';
 import { HoldProof } from './hold-proof.ts';
 import { type Presence, Presences } from './presence.ts';
+import { Tails } from './tails.ts';
 
 export interface MeshOptions {
   readonly clock: Clock;
@@ -59,6 +60,8 @@ export interface BarrierView {
  * after a restart, and of every RESUME that got lost.
  */
 export class Mesh implements Barrier {
+  /** What the nodes' tasks say. */
+  readonly tails: Tails;
   readonly #clock: Clock;
   readonly #haltMs: number;
   readonly #answerMs: number;
@@ -73,6 +76,7 @@ export class Mesh implements Barrier {
 
   constructor({ clock, haltMs = HALT_MS, answerMs = ANSWER_MS }: MeshOptions) {
     this.#clock = clock;
+    this.tails = new Tails(clock);
     this.#haltMs = haltMs;
     this.#answerMs = answerMs;
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { Heartbeat } from '../../ports/mesh.ts';
+import type { Heartbeat, TaskPiece } from '../../ports/mesh.ts';
 import { type MessageToController, readToNode, writeMessage } from '../../wire/link.ts';
 import type { Ears, Uplink } from '../uplink.ts';
 import { backoffMs } from './backoff.ts';
@@ -83,6 +83,10 @@ export class Link implements Uplink {
 
   beat(heartbeat: Heartbeat): void {
     this.say({ type: 'heartbeat', ...heartbeat });
+  }
+
+  tell(pieces: readonly TaskPiece[]): void {
+    this.say({ type: 'output', pieces });
   }
 
   #connect(): void {

@@ -18,7 +18,7 @@ const NAMES_TOLD = 3;
 const STORAGE: Readonly<Record<string, string>> = { zfs: 'ZFS', btrfs: 'btrfs', directory: 'Directory' };
 
 /** What a line needs to know of the mutation that its event is about. */
-export type About = Pick<Mutation, 'node' | 'intent'>;
+export type About = Pick<Mutation, 'node' | 'intent' | 'task'>;
 
 /**
  * An event as people read it, in lines that fit.
@@ -26,7 +26,27 @@ export type About = Pick<Mutation, 'node' | 'intent'>;
  * @param about the mutation the event is about; undefined when it is about none, or nobody knows it any more
  */
 export function linesFor(event: Event, about?: About): string[] {
-  return split(wordsFor(event, about), LINE_BYTES_MAX);
+  const words = about?.task === undefined ? undefined : surgeryWords(event, about.task);
+  return [wordsFor(event, about), ...(words === undefined ? [] : [words])].flatMap((line) =>
+    split(line, LINE_BYTES_MAX),
+  );
+}
+
+/** What a task's watchers wait for, in the words they know; a line of its own beside the event's. */
+function surgeryWords(event: Event, task: string): string | undefined {
+  switch (event.type) {
+    case 'cleared':
+      return `${storage(event.snapshots)} Lock secured. Executing code surgery: ${name(task)} [${event.mutation}]`.trimStart();
+    case 'committed':
+      return `Surgery ${name(task)} COMPLETED flawlessly. [${event.mutation}]`;
+    case 'rolled_back':
+      return `Surgery ${name(task)} FAILED and was undone. [${event.mutation}]`;
+    case 'denied':
+    case 'cancelled':
+      return `Surgery ${name(task)} was not begun. [${event.mutation}]`;
+    default:
+      return undefined;
+  }
 }
 
 /** Every kind of event has words: a new one does not compile without. */
@@ -131,9 +151,12 @@ function told(about: About | undefined): string {
 }
 
 function snapshots(captured: readonly Snapshot[]): string {
+  return `${storage(captured)} Snapshot${captured.length === 1 ? '' : 's'} ${names(captured.map((one) => one.name))}`.trimStart();
+}
+
+function storage(captured: readonly Snapshot[]): string {
   const driver = captured[0]?.driver ?? '';
-  const label = STORAGE[driver] ?? driver;
-  return `${label} Snapshot${captured.length === 1 ? '' : 's'} ${names(captured.map((one) => one.name))}`.trimStart();
+  return STORAGE[driver] ?? driver;
 }
 
 function names(all: readonly string[]): string {

@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+
+import { RefusedError } from '../base/refusal.ts';
+import { Client } from '../client/client.ts';
+import type { Address } from '../client/transport.ts';
+import { guarded } from '../node/guarded.ts';
+import { Feed } from '../node/task/feed.ts';
+import { foldersIn, plainSpool } from '../node/task/folders.ts';
+import type { Desk } from '../node/task/desk.ts';
+import { spoolRefusal } from '../node/task/separation.ts';
+import { ShadowWriter } from '../node/task/writer.ts';
+import type { Log } from '../ports/log.ts';
+import type { TaskPiece } from '../ports/mesh.ts';
+import type { Spool } from '../ports/spool.ts';
+import { applyPatch, checkPatch, isPatch, type Patch, readPatch } from '../surgery/surgeon.ts';
+import { routeAsNode, routeToUrl } from '../trust/route.ts';
+import { systemClock } from './clock.ts';
+import { faultPoint } from './fault.ts';
+import { bindable } from './home.ts';
+import type { NodeConfig } from './node-config.ts';
+import type { NodeHome } from './node-home.ts';
+import { openReach } from './reach.ts';
+
+export interface TaskParts {
+  readonly name: string;
+  readonly home: NodeHome;
+  readonly config: NodeConfig;
+  /** Where tasks run: `lxd:crm`; undefined: here. */
+  readonly via: string | undefined;
+  readonly controllers: readonly string[];
+  readonly log: Log;
+  /** Instead of the folder that node.yaml names. */
+  readonly spool?: Spool;
+}
+
+export interface OpenedTasks {
+  readonly writer: ShadowWriter;
+  /** To whom what tasks say is told. */
+  readonly heardBy: (tell: (pieces: readonly TaskPiece[]) => void) => void;
+}
+
+/**
+ * A node's Shadow Writer. A module of its own, since most nodes do without.
+ *
+ * @throws RefusedError `spool_guarded` when the spool is part of what tasks change, `spool_missing`, `context_invalid`
+ */
+export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
+  const { name, home, config, via = 'local', controllers, log } = parts;
+  const { tasks: rules } = config;
+  const spool = parts.spool ?? plainSpool(config.spool ?? join(home.root, 'spool'));
+  if (spool.ready) {
+    const { datasets, root } = rules;
+    const refused = await spoolRefusal(spool.folder, datasets, root === undefined ? [] : [root]);
+    if (refused !== undefined) throw new RefusedError(refused);
+  }
+  const reach = openReach(via);
+  if (!reach.ok) throw new RefusedError(reach.error);
+  let tell: (pieces: readonly TaskPiece[]) => void = () => {};
+  const address = addressOf(controllers, home);
+  const writer = new ShadowWriter({
+    node: name,
+    spool,
+    folders: foldersIn(spool.folder),
+    rules,
+    desk: deskOf(new Client(address), name),
+    reach: reach.value,
+    surgeon: {
+      isPatch,
+      readPatch,
+      checkPatch: (patch, root) => checkPatch(patch as Patch, root),
+      applyPatch: (patch, root, signal) => applyPatch(patch as Patch, root, signal),
+    },
+    scratch: via === 'local' ? home.scratch : undefined,
+    feed: new Feed(systemClock, (pieces) => tell(pieces)),
+    clock: systemClock,
+    random: Math.random,
+    log,
+    reached: (step) => faultPoint(`task:${step}`),
+  });
+  return { writer, heardBy: (to) => void (tell = to) };
+}
+
+function deskOf(client: Client, node: string): Desk {
+  return {
+    guard: ({ datasets, waitMs, ...leave }, work, signal) =>
+      guarded({ ...leave, node, datasets: [...datasets], wait: `${waitMs}ms` }, work, {
+        client,
+        clock: systemClock,
+        signal,
+      }),
+    show: (mutation) => client.show(mutation),
+    rollback: (mutation, fence) => client.rollback(mutation, fence),
+    report: (task, { code, message }) => client.reportTask({ node, task, code, message }),
+    ready: () => client.ready(),
+  };
+}
+
+/** A node that has joined finds its controllers by itself; one on the controller's host says which. */
+function addressOf(controllers: readonly string[], { root }: NodeHome): Address {
+  const [first = ''] = controllers;
+  if (first.startsWith('unix:')) return { name: first, socketPath: bindable(first.slice('unix:'.length)) };
+  if (!first.includes('://'))
+    return { name: `the controller of ${root}/node.yaml`, mesh: async () => routeAsNode(root) };
+  const url = new URL(first);
+  if (url.protocol === 'https:') return { name: first, url, mesh: async () => routeToUrl(url, undefined, root) };
+  const token = process.env['HAUKI_TOKEN'];
+  return { name: first, url, ...(token ? { token } : {}) };
+}

@@ -1,0 +1,116 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import * as z from 'zod';
+import { refusal } from '../../base/refusal.ts';
+import type { TaskPiece } from '../../ports/mesh.ts';
+import * as contract from '../../wire/http.ts';
+import { NodeParams } from '../../wire/mesh.ts';
+import { TaskDenied, TaskList, TaskNoted, TaskParams, TaskQuery } from '../../wire/tasks.ts';
+import { iso } from '../../wire/view.ts';
+import { askingNode } from './access.ts';
+import { sendRefusal } from './answers.ts';
+import type { Denials } from './denials.ts';
+import type { HttpOptions } from './options.ts';
+import { describePrincipal } from './principal.ts';
+
+/** What a reader that takes nothing may leave unread, bytes; then it is let go. */
+const UNREAD_BYTES_MAX = 1024 * 1024;
+
+/** What the nodes' tasks say, live; and the record of those that a node denied by itself. */
+export const taskRoutes: FastifyPluginAsyncZod<HttpOptions & { readonly denials: Denials }> = async (app, options) => {
+  const { controller, denials } = options;
+  const { tails } = controller.mesh;
+  const refusals = { '4xx': contract.Denied, '5xx': contract.Denied };
+
+  app.get(
+    '/v1/nodes/:name/tasks',
+    {
+      config: { needs: ['read'] },
+      schema: { summary: 'The tasks of a node.', params: NodeParams, response: { 200: TaskList, ...refusals } },
+    },
+    async ({ params }) => ({ tasks: tails.tasks(params.name).map((one) => ({ ...one, heardAt: iso(one.heardAt) })) }),
+  );
+
+  app.get(
+    '/v1/nodes/:name/tasks/:task/output',
+    {
+      config: { needs: ['read'] },
+      sse: { kind: 'manual' },
+      schema: {
+        summary: 'What a task says, as server-sent events.',
+        description: `\`output\` with \`{text}\`: first what is kept of it, then the rest as it comes. \`state\` with \`{state, words, mutation}\`: how it stands;
+after \`done\`, \`failed\` or \`denied\` the stream ends. Bounded: the whole of it stands in the log beside the task, at the node.`,
+        params: TaskParams,
+        querystring: TaskQuery,
+        response: {
+          200: { description: 'Events.', content: { 'text/event-stream': { schema: z.string() } } },
+          ...refusals,
+        },
+      },
+    },
+    async ({ params, query, raw: request }, reply) => {
+      const { name, task } = params;
+      const tail = tails.tail(name, task);
+      if (tail === undefined)
+        return sendRefusal(reply, refusal('task_unknown', `Nothing was heard of a task ${task} of node ${name}.`));
+      reply.sse.sendHeaders();
+      reply.raw.flushHeaders();
+      const { raw } = reply;
+      const say = (event: string, data: object): void => {
+        if (!raw.destroyed) raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+      };
+      const before = tail.leftOut === 0 ? '' : `… ${tail.leftOut} characters before this are not kept here …\n`;
+      if (before + tail.text !== '') say('output', { text: before + tail.text });
+      const { state, words, mutation } = tail.stand;
+      say('state', { state, words, mutation });
+      if (state !== 'running' || query.follow === 'false') {
+        reply.sse.close();
+        return undefined;
+      }
+      await new Promise<void>((resolve) => {
+        const stop = tails.follow(name, task, (piece: TaskPiece) => {
+          if (piece.text !== undefined && piece.text !== '') say('output', { text: piece.text });
+          if (piece.leftOut !== undefined)
+            say('output', { text: `\n… ${piece.leftOut} characters are left out here …\n` });
+          if (piece.state !== undefined)
+            say('state', { state: piece.state, words: piece.words, mutation: piece.mutation });
+          const over = piece.state !== undefined && piece.state !== 'running';
+          if (over || raw.writableLength > UNREAD_BYTES_MAX) finish();
+        });
+        const finish = (): void => {
+          stop();
+          resolve();
+        };
+        request.once('close', finish);
+        raw.once('close', finish);
+      });
+      reply.sse.close();
+      return undefined;
+    },
+  );
+
+  app.post(
+    '/v1/tasks/denied',
+    {
+      config: { needs: ['guard'] },
+      schema: {
+        summary: 'Put on record that a node denied a task by itself: unsigned, say, or not understood.',
+        body: TaskDenied,
+        response: { 200: TaskNoted, ...refusals },
+      },
+    },
+    async ({ body, principal, raw }, reply) => {
+      const node = askingNode(principal, body.node);
+      if (!node.ok) return reply.refuse(node.error);
+      const { task, code, message } = body;
+      const teller = principal === undefined ? 'nobody' : describePrincipal(principal);
+      denials.note({
+        peer: raw.socket.remoteAddress ?? 'local',
+        as: node.value === undefined ? teller : `node ${node.value}`,
+        what: `task ${task}`,
+        code,
+        message,
+      });
+      return reply.send({ noted: true });
+    },
+  );
+};

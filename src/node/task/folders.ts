@@ -1,0 +1,50 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { refusal, RefusedError } from '../../base/refusal.ts';
+import type { Outcome } from '../../core/task/ending.ts';
+import type { Spool } from '../../ports/spool.ts';
+
+/** The folders of a spool. A task goes from one to the next by a rename, and is always in one of them. */
+export type Folders = Readonly<Record<'inbox' | 'claimed' | Outcome, string>>;
+
+export function foldersIn(spool: string): Folders {
+  const at = (name: string): string => join(spool, name);
+  return { inbox: at('inbox'), claimed: at('claimed'), done: at('done'), failed: at('failed'), denied: at('denied') };
+}
+
+/** Those that are there stay as they are, with the permissions somebody gave them. @throws what the file system says */
+export function makeFolders(folders: Folders): void {
+  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 });
+}
+
+/** A folder of this host, there from the start. @throws RefusedError `spool_missing` when it can be neither found nor made */
+export function plainSpool(folder: string): Spool {
+  try {
+    makeFolders(foldersIn(folder));
+  } catch (error) {
+    throw new RefusedError(
+      refusal('spool_missing', `The spool ${folder} cannot be used: ${(error as Error).message}.`),
+    );
+  }
+  return {
+    folder,
+    get ready() {
+      return existsSync(folder);
+    },
+    onReady: () => undefined,
+  };
+}
+
+/** What was renamed in it stays so after a power cut. Where a file system cannot do that for folders, there is nothing to be done. */
+export async function flushFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'ENOSYS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,62 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+import { refusal, type Refusal } from '../../base/refusal.ts';
+
+/**
+ * Why tasks of this spool cannot change these datasets: a rollback would bring back a task that was done, or lose one that was dropped.
+ * A dataset is known by its name on the controller's host; what of that is seen here is compared.
+ *
+ * @param roots where the guarded state is at the node, besides
+ */
+export async function spoolRefusal(
+  spool: string,
+  datasets: readonly string[],
+  roots: readonly string[],
+): Promise<Refusal | undefined> {
+  const inside = await foldersRound(spool);
+  const source = await zfsSourceOf(spool);
+  for (const dataset of [...datasets, ...roots]) {
+    const contains = dataset.startsWith('/')
+      ? inside.has(await identityOf(dataset))
+      : source !== undefined && source === dataset;
+    if (contains)
+      return refusal('spool_guarded', `The spool ${spool} is part of ${dataset}, which a task is to change.`);
+  }
+  return undefined;
+}
+
+/** The spool and what it lies in, up to where its file system begins: nothing above is rolled back with it. */
+async function foldersRound(spool: string): Promise<Set<string | undefined>> {
+  const around = new Set<string>();
+  let folder = await realpath(spool);
+  const { dev } = await stat(folder);
+  for (;;) {
+    const found = await stat(folder);
+    if (found.dev !== dev) break;
+    around.add(`${found.dev}:${found.ino}`);
+    if (folder === '/') break;
+    folder = dirname(folder);
+  }
+  return around;
+}
+
+async function identityOf(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  // What is not here cannot hold the spool.
+  return found === undefined ? 'absent' : `${found.dev}:${found.ino}`;
+}
+
+/** The ZFS dataset that a path is on, by the table of mounts; undefined where it is on none. */
+async function zfsSourceOf(path: string): Promise<string | undefined> {
+  const { dev } = await stat(path);
+  // As Linux packs the numbers of a device: 8 bits of the minor one, 12 of the major, the rest of the minor.
+  const number = `${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xf_ff00)}`;
+  const table = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+  for (const line of table.split('\n')) {
+    const [left = '', right = ''] = line.split(' - ');
+    const [type, source] = right.split(' ');
+    if (type === 'zfs' && left.split(' ')[2] === number) return source;
+  }
+  return undefined;
+}

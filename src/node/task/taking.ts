@@ -1,0 +1,206 @@
+import { join } from 'node:path';
+
+import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
+import { completedWords, executingWords, isForLater, type Outcome, type TaskResult } from '../../core/task/ending.ts';
+import { LOG } from '../../core/task/name.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Reach } from '../../ports/reach.ts';
+import { type Outcome as MutationOutcome, outcomeOf } from '../guarded.ts';
+import { putBack, readClaimed, type Read, remember, takeFrom } from './claim.ts';
+import type { Desk } from './desk.ts';
+import type { Feed } from './feed.ts';
+import type { Folders } from './folders.ts';
+import type { Arrival } from './inbox.ts';
+import { judge, type Surgeon, type Surgery, type TaskRules } from './judge.ts';
+import { TaskLog } from './log.ts';
+import { operate } from './operate.ts';
+import { shelve } from './shelf.ts';
+
+export interface Room {
+  readonly node: string;
+  readonly spool: string;
+  readonly folders: Folders;
+  readonly rules: TaskRules;
+  readonly desk: Desk;
+  readonly reach: Reach;
+  readonly surgeon: Surgeon;
+  /** See Theatre. */
+  readonly scratch: string | undefined;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Told of each step, so that a test can end the process there. */
+  readonly reached: (step: string) => void;
+}
+
+/** `ended`: it is on a shelf. `later`: it is back in the inbox, for this reason. `changed`: back too, somebody writes to it. `unknown`: see recovery.ts. */
+export type Took =
+  | { readonly how: 'ended' | 'gone' | 'changed' | 'unknown' }
+  | { readonly how: 'later'; readonly why: Refusal };
+
+/** One task from the inbox to its end. */
+export async function take(arrival: Arrival, room: Room, signal: AbortSignal): Promise<Took> {
+  const { folders, clock, reached } = room;
+  const { name } = arrival;
+  if (!(await takeFrom(folders, arrival))) return { how: 'gone' };
+  const claimedAt = new Date(clock.now()).toISOString();
+  reached('claimed');
+  const read = await readClaimed(folders, arrival);
+  if (read.ok && read.value === 'changed') return back(arrival, room, claimedAt, undefined);
+  if (arrival.misnamed !== undefined) return denied(arrival, room, claimedAt, arrival.misnamed);
+  if (!read.ok) return denied(arrival, room, claimedAt, read.error);
+  const { bytes, sha256 } = read.value as Read;
+  const { rules, spool, surgeon, scratch } = room;
+  const judged = await judge(name, read.value as Read, { spool, rules, surgeon, here: scratch !== undefined });
+  if (!judged.ok) return denied(arrival, room, claimedAt, judged.error, sha256);
+  room.log.info({ task: name, bytes: bytes.length, sha256, signer: judged.value.signer }, 'task claimed');
+  return perform(arrival, judged.value, { claimedAt, sha256 }, room, signal);
+}
+
+type Facts = Pick<TaskResult, 'claimedAt'> & Partial<TaskResult>;
+
+async function perform(
+  arrival: Arrival,
+  surgery: Surgery,
+  known: Facts,
+  room: Room,
+  signal: AbortSignal,
+): Promise<Took> {
+  const { name, header, datasets, signer } = surgery;
+  const { desk, rules, folders, feed, reached, log } = room;
+  const facts: { -readonly [K in keyof Facts]: Facts[K] } = { ...known, ...(signer === undefined ? {} : { signer }) };
+  let begun = false;
+  const ask = {
+    task: name,
+    intent: header.intent ?? `execute ${name}`,
+    datasets,
+    mode: header.mode ?? 'standard',
+    waitMs: rules.waitMs,
+  };
+  try {
+    reached('waiting');
+    await desk.guard(
+      ask,
+      async (guarded) => {
+        const { mutation, fence, snapshot, driver } = guarded;
+        Object.assign(facts, { mutation, snapshot });
+        reached('cleared');
+        await remember(folders, name, { mutation, fence, snapshot, claimedAt: known.claimedAt });
+        reached('remembered');
+        begun = true;
+        feed.begin(name, mutation);
+        const output = await TaskLog.open(
+          join(folders.claimed, name + LOG),
+          (chunk) => feed.say(name, chunk),
+          (error) => log.warn({ task: name, why: error.message }, "a task's log could not be written"),
+        );
+        try {
+          output.note(executingWords(name, driver));
+          log.info({ task: name, mutation, snapshot }, executingWords(name, driver));
+          const { reach, surgeon, scratch } = room;
+          const worked = await operate(surgery, guarded, output, {
+            reach,
+            surgeon,
+            scratch,
+            timeoutMs: rules.timeoutMs,
+          });
+          if (!worked.ok) output.note(worked.error.message);
+          if (!worked.ok) throw new RefusedError(worked.error);
+        } finally {
+          await output.close();
+        }
+        reached('worked');
+      },
+      signal,
+    );
+    reached('committed');
+    return await end(room, 'done', { ...facts, stage: 'committed', words: completedWords(name), task: name });
+  } catch (error) {
+    const why = reasonOf(error);
+    const outcome = outcomeOf(error);
+    if (outcome?.stage === 'unknown') {
+      log.error(
+        { task: name, mutation: outcome.mutation, why: why.message },
+        'nobody can say what became of a task yet',
+      );
+      return { how: 'unknown' };
+    }
+    if (begun && outcome !== undefined) return failed(name, room, facts, why, outcome, signal.aborted);
+    if (isForLater(why)) return back(arrival, room, known.claimedAt, why);
+    return end(room, 'denied', { ...facts, reason: why, words: `${name} was denied: ${why.message}`, task: name });
+  }
+}
+
+async function failed(
+  name: string,
+  room: Room,
+  facts: Facts,
+  why: Refusal,
+  { stage, evidence }: MutationOutcome,
+  stopped: boolean,
+): Promise<Took> {
+  const words =
+    stage === 'rolled_back'
+      ? `Surgery ${name} FAILED and was undone: ${why.message}`
+      : `Surgery ${name} FAILED, and a person has to decide: ${why.message}`;
+  const kept = evidence.map(({ path }) => path);
+  const interrupted = stopped ? ({ interrupted: true } as const) : {};
+  return end(room, 'failed', { ...facts, ...interrupted, stage, reason: why, evidence: kept, words, task: name });
+}
+
+/** Denied before anybody was asked: that it was is on record before it leaves the inbox for good. */
+async function denied(arrival: Arrival, room: Room, claimedAt: string, why: Refusal, sha256?: string): Promise<Took> {
+  const { name } = arrival;
+  try {
+    await room.desk.report(name, why);
+  } catch (error) {
+    const unheard = reasonOf(error);
+    if (isForLater(unheard)) return back(arrival, room, claimedAt, unheard);
+    room.log.error({ task: name, why: unheard.message }, 'a denied task could not be put on record');
+  }
+  const words = `${name} was denied: ${why.message}`;
+  return end(room, 'denied', {
+    claimedAt,
+    reason: why,
+    words,
+    task: name,
+    ...(sha256 === undefined ? {} : { sha256 }),
+  });
+}
+
+async function back(arrival: Arrival, room: Room, claimedAt: string, why: Refusal | undefined): Promise<Took> {
+  const { name } = arrival;
+  if (await putBack(room.folders, arrival)) return why === undefined ? { how: 'changed' } : { how: 'later', why };
+  const replaced = refusal(
+    'task_invalid',
+    'A newer one of its name was dropped before it could be run.',
+    'Nothing to do: the newer one is run.',
+  );
+  return end(room, 'denied', {
+    claimedAt,
+    reason: replaced,
+    words: `${name} was denied: ${replaced.message}`,
+    task: name,
+  });
+}
+
+async function end(
+  { node, folders, clock, log, feed, reached }: Room,
+  outcome: Outcome,
+  facts: Facts & Pick<TaskResult, 'task' | 'words'>,
+): Promise<Took> {
+  const { task, words, claimedAt, ...more } = facts;
+  const result = { task, node, outcome, words, claimedAt, endedAt: new Date(clock.now()).toISOString(), ...more };
+  await shelve(folders, result);
+  reached('shelved');
+  const said = { task, mutation: facts.mutation, code: facts.reason?.code, hint: facts.reason?.hint };
+  if (outcome === 'done') log.info(said, words);
+  else log.warn(said, words);
+  feed.end(task, outcome, words);
+  return { how: 'ended' };
+}
+
+function reasonOf(error: unknown): Refusal {
+  return error instanceof RefusedError ? error.refusal : refusal('internal', String(error));
+}
