@@ -15,6 +15,7 @@ import { meshVerbs } from './mesh-verbs.ts';
 import { workVerbs } from './work-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
 import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
+import { refuseWithoutNative } from './standalone.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -311,6 +312,7 @@ const verbs = {
 };
 const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
 for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();
+program.hook('preAction', () => refuseWithoutNative(process.argv[2] ?? ''));
 
 void program.parseAsync().then(
   () => process.exit(exitCode),
