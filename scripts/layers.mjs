@@ -20,6 +20,7 @@ const LAYERS = {
   vault: ADAPTER,
   trust: [...ADAPTER, 'client'],
   doors: [...ADAPTER, 'engine'],
+  install: ADAPTER,
   webhooks: [...ADAPTER, 'engine'],
   node: [...ADAPTER, 'client'],
   client: ['base', 'wire'],

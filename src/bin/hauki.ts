@@ -11,6 +11,7 @@ import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
+import { controllerServiceVerbs } from './install-verbs.ts';
 import { meshVerbs } from './mesh-verbs.ts';
 import { workVerbs } from './work-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
@@ -105,7 +106,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
       );
   },
   controller: () => {
-    verb('controller', 'run a controller on HAUKI_HOME, logging to stderr; for services')
+    const controller = verb('controller', 'run a controller on HAUKI_HOME, logging to stderr; for services')
       .option('--port <n>', 'TCP port on 127.0.0.1; 0 takes any that is free', '7717')
       .option('--node <name>', "the controller's own name (default: the host name)")
       .option('--listen <host:port>', 'let nodes in on this address too (TLS); can be given again', collect)
@@ -115,6 +116,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
           (await import('./commands/controller.ts')).runController(options, 'controller'),
         ),
       );
+    controllerServiceVerbs(controller, answer, collect);
   },
   status: () => {
     reader('status', 'how the controller stands').action(answer(status));
