@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { runHost } from './host.ts';
 
 /** What of a checkout does not belong to what is tested, or would only make the cargo larger. */
-const LEFT_BEHIND = new Set(['.git', '.lab', 'coverage', '.setup.lock']);
+const LEFT_BEHIND = new Set(['tools', '.git', '.lab', 'coverage', '.setup.lock']);
 
 export interface Cargo {
   /** A squashfs file with the checkout, and in `.lab/` what the guest needs of this run. */

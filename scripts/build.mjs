@@ -16,12 +16,12 @@ import { basename, dirname, join } from 'node:path';
  * Bundles src/bin/hauki.ts and all it imports into dist/. What is imported dynamically becomes a chunk of its own, so a
  * command loads only what it needs: `hauki status` never reads the HTTP server.
  *
- * Packages with a native part stay outside the bundle. They alone are `dependencies` in package.json; everything bundled
+ * Packages with a native part stay outside the bundle, and so does what only Bun has. They alone are `dependencies` in package.json; everything bundled
  * is a devDependency, so that whoever installs hauki gets two packages instead of eighty.
  *
  * What programs import, `hauki/client`, is a module of its own beside the command, without any native part.
  */
-const EXTERNAL = [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/];
+const EXTERNAL = [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/, /^bun:/];
 
 /** What a build depends on: dist/ is stale when one of these changed. */
 const INPUTS = ['src', 'package.json', 'package-lock.json', 'scripts/build.mjs'];

@@ -21,6 +21,7 @@ const LAYERS = {
   surgery: ADAPTER,
   trust: [...ADAPTER, 'client'],
   doors: [...ADAPTER, 'engine'],
+  install: ADAPTER,
   webhooks: [...ADAPTER, 'engine'],
   node: [...ADAPTER, 'client', 'surgery'],
   client: ['base', 'wire'],

@@ -19,7 +19,7 @@ const bundle = await rolldown({
   input: join(program, 'main.ts'),
   platform: 'node',
   // What has a native part.
-  external: [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/, /^rolldown(\/|$)/],
+  external: [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/, /^rolldown(\/|$)/, /^bun:/],
   transform: { target: 'node20.19' },
 });
 // Moved there whole: another run of the same program may be reading it.

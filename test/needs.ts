@@ -41,6 +41,7 @@ const PROBES = {
   busybox: () => program('busybox', 'busybox'),
   fish: () => program('fish', 'fish'),
   tcsh: () => program('tcsh', 'tcsh'),
+  'systemd-analyze': () => program('systemd-analyze', 'systemd'),
   sshd: () => program('sshd', 'openssh-server'),
 } satisfies Record<string, () => string | undefined>;
 

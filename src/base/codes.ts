@@ -50,6 +50,11 @@ export const CODES = {
   mesh_other: { http: 409, exit: 75, retry: false, hint: 'Check the address, and for which mesh the token is. Nothing secret was sent.' },
   address_refused: { http: 400, exit: 64, retry: false, hint: 'Listen in 10.0.0.0/8, 100.64.0.0/10 or on loopback, or name the address in "listenAnywhere" of config.yaml.' },
 
+  // A machine that lacks something.
+  install_refused: { http: 409, exit: 75, retry: false, hint: 'Mend what the message names; nothing was changed.' },
+  install_failed: { http: 500, exit: 70, retry: false, hint: 'Mend what the message names; then do the same again.' },
+  native_missing: { http: 501, exit: 75, retry: false, hint: 'Run hauki with Node for that: docs/install.md.' },
+
   // Not now.
   rate_limited: { http: 429, exit: 75, retry: true, hint: 'Ask again in a minute.' },
   lock_timeout: { http: 409, exit: 75, retry: true, hint: '"hauki locks" shows who holds what; ask again with a longer --wait.' },

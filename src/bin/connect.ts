@@ -5,6 +5,7 @@ import { type Code, CODES } from '../base/codes.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import { Client } from '../client/client.ts';
 import type { Address } from '../client/transport.ts';
+import { STANDALONE } from './standalone.ts';
 import { bindable, type Home, homeFrom, isTooLong, joinedHome, makeHome, nodeHomeFrom } from './home.ts';
 
 /** The controller a command talks to. */
@@ -126,11 +127,18 @@ function awaited({ root }: Home): Refusal {
   );
 }
 
+/** See standalone.ts. */
+function unstarted({ root }: Home): Refusal {
+  const message = `No controller runs on ${root}, and this executable cannot start one.`;
+  return refusal('controller_unreachable' satisfies Code, message, 'Name one with --controller, or join a mesh.');
+}
+
 async function ensureStarted(home: Home, env: NodeJS.ProcessEnv): Promise<void> {
   makeHome(home);
   const client = new Client({ name: `unix:${home.socket}`, socketPath: bindable(home.socket) });
   // It runs, and could not do what it was asked: another one could not either.
   if (await client.ready()) return;
+  if (STANDALONE) throw new RefusedError(unstarted(home));
   if (existsSync(home.mesh)) throw new RefusedError(awaited(home));
   const said = await start(home, env);
   // Somebody else is starting one on this HAUKI_HOME at this moment: then theirs will answer.

@@ -11,11 +11,13 @@ import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
+import { controllerServiceVerbs } from './install-verbs.ts';
 import { meshVerbs } from './mesh-verbs.ts';
 import { vaultVerbs } from './vault-verbs.ts';
 import { workVerbs } from './work-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
 import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
+import { refuseWithoutNative } from './standalone.ts';
 import { exitCodeOf, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -105,7 +107,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
       );
   },
   controller: () => {
-    verb('controller', 'run a controller on HAUKI_HOME, logging to stderr; for services')
+    const controller = verb('controller', 'run a controller on HAUKI_HOME, logging to stderr; for services')
       .option('--port <n>', 'TCP port on 127.0.0.1; 0 takes any that is free', '7717')
       .option('--node <name>', "the controller's own name (default: the host name)")
       .option('--listen <host:port>', 'let nodes in on this address too (TLS); can be given again', collect)
@@ -115,6 +117,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
           (await import('./commands/controller.ts')).runController(options, 'controller'),
         ),
       );
+    controllerServiceVerbs(controller, answer, collect);
   },
   status: () => {
     reader('status', 'how the controller stands').action(answer(status));
@@ -313,6 +316,7 @@ const verbs = {
 };
 const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
 for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();
+program.hook('preAction', () => refuseWithoutNative(process.argv[2] ?? ''));
 
 void program.parseAsync().then(
   () => process.exit(exitCode),

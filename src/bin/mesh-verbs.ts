@@ -6,6 +6,8 @@ import type { NodeRunOptions } from './commands/node-run.ts';
 import type { ThawOptions } from './commands/thaw.ts';
 import type { TokenOptions } from './commands/token.ts';
 
+import { nodeServiceVerbs } from './install-verbs.ts';
+
 const VERBS = ['ping', 'thaw', 'poll'] as const;
 
 /** What the verbs of the mesh need of the command line: see hauki.ts. */
@@ -96,6 +98,7 @@ export function meshVerbs({ program, answer }: VerbTools): Readonly<Record<strin
         .option('--via <kind>', 'run its hooks in the container of its name: lxd or incus (default: here)')
         .exitOverride()
         .action(answer(async (options: NodeRunOptions) => (await import('./commands/node-run.ts')).nodeRun(options)));
+      nodeServiceVerbs(node, answer, list);
       below(node, 'status', 'on the node: how its process stands, asked directly').action(
         answer(async (options: ThawOptions) => (await import('./commands/thaw.ts')).nodeStatus(options)),
       );

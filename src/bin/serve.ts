@@ -14,6 +14,8 @@ import { drivers, newId, serveWebhooks, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
 import { openLink } from './link.ts';
 import { listening } from './listening.ts';
+import { controllerStatus } from './controller-status.ts';
+import type { Supervised } from './supervision.ts';
 import { takeHome } from './take-home.ts';
 import { VERSION } from './version.ts';
 
@@ -27,6 +29,7 @@ export interface ServeOptions {
   /** Ends by itself when nobody needs it. */
   readonly ephemeral: boolean;
   readonly logLevel: string;
+  readonly supervised: Supervised;
 }
 
 /** A controller that takes requests. */
@@ -106,6 +109,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
 
     const prune = setInterval(() => void controller.pruneByItself(), PRUNE_MS);
     undo.unshift(() => clearInterval(prune));
+    const { manager } = options.supervised;
+    undo.unshift(() => manager.stopping());
     void controller.pruneByItself();
 
     const stopped = new Promise<void>((resolve) => {
@@ -119,6 +124,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       if (options.ephemeral) whenIdle(() => !controller.engine.idle || door.busy() || webhooks.busy(), end);
     });
     const { listening: addresses } = nodes;
+    // Another turn of the loop that decides: when it hangs, so does this.
+    const turns = async (): Promise<boolean> => {
+      const turn = await controller.engine.submit({ type: 'tick' });
+      return turn.ok || turn.error.code !== 'overloaded';
+    };
+    manager.ready(() => controllerStatus(controller), turns);
     log.info({ version: VERSION, socket: home.socket, url, listening: addresses, pid: process.pid }, 'ready');
     const found = { node, socket: home.socket, listening: addresses, selfTests, stopped };
     return { ...found, ...(url === undefined ? {} : { url }) };
@@ -128,11 +139,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   }
 }
 
-function logTo({ node, logLevel }: ServeOptions): Logger {
-  const destination = pino.destination({ dest: 2, sync: true });
-  // A line that cannot be written, because the disk is full, must not be what ends the controller.
-  destination.on('error', () => undefined);
-  return pino({ level: logLevel, base: { node } }, destination);
+function logTo({ node, logLevel, supervised: { sink } }: ServeOptions): Logger {
+  return pino({ level: logLevel, base: { node } }, { write: sink });
 }
 
 async function unwind(undo: readonly (() => unknown)[]): Promise<void> {

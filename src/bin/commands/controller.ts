@@ -3,6 +3,7 @@ import { nodeRefusal } from '../../core/policy/policy.ts';
 import { homeFrom } from '../home.ts';
 import { printJson, printText, say } from '../output.ts';
 import { describeSelfTest, serve, type Serving, tellStarter } from '../serve.ts';
+import { openSupervision } from '../supervision.ts';
 import { nodeName } from './asking.ts';
 
 export interface ControllerOptions {
@@ -26,6 +27,7 @@ export async function runController(options: ControllerOptions, words: 'up' | 'c
       ephemeral: options.ephemeral ?? false,
       ...(options.ephemeral ? {} : { port: portOf(options.port) }),
       ...(options.listen === undefined ? {} : { listen: options.listen }),
+      supervised: await openSupervision(),
       logLevel: process.env['HAUKI_LOG'] || (words === 'up' ? 'warn' : 'info'),
     });
   } catch (error) {

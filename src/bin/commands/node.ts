@@ -7,7 +7,7 @@ import { readToken } from '../../trust/join-token.ts';
 import { joinMesh, rotateCertificate } from '../../trust/joining.ts';
 import { hasJoined, validityOf } from '../../trust/node-home.ts';
 import { describedIn } from '../../trust/route.ts';
-import type { NodeView } from '../../wire/mesh.ts';
+import type { Invite, NodeView } from '../../wire/mesh.ts';
 import { calling, connect } from '../connect.ts';
 import { faultPoint } from '../fault.ts';
 import { nodeHomeFrom } from '../home.ts';
@@ -36,6 +36,19 @@ export interface JoinOptions extends NodeOptions {
 }
 
 export async function nodeInvite(node: string, options: InviteOptions): Promise<number> {
+  const ask = inviteOf(node, options);
+  const invited = await calling(connect(options.controller), (client) => client.invite(ask));
+  if (options.json) printJson(invited);
+  else {
+    // On stdout there is nothing but the token, so that it can be piped to where it is needed.
+    printText(invited.token);
+    say(`it lets in ${node}, once, until ${when(invited.expiresAt)}; on the node: hauki node join TOKEN`);
+  }
+  return 0;
+}
+
+/** @throws RefusedError for a name or a policy that is none */
+export function inviteOf(node: string, options: InviteOptions): Invite {
   const refused = nodeRefusal(node);
   if (refused !== undefined) throw new RefusedError(refused);
   const { datasets, valid } = options;
@@ -45,15 +58,7 @@ export async function nodeInvite(node: string, options: InviteOptions): Promise<
     ...(options.ttlMax === undefined ? {} : { ttlMsMax: msOf(options.ttlMax) }),
     ...(options.rate === undefined ? {} : { rate: countOf(options.rate) }),
   };
-  const ask = { node, policy, ...(valid === undefined ? {} : { validMs: msOf(valid) }) };
-  const invited = await calling(connect(options.controller), (client) => client.invite(ask));
-  if (options.json) printJson(invited);
-  else {
-    // On stdout there is nothing but the token, so that it can be piped to where it is needed.
-    printText(invited.token);
-    say(`it lets in ${node}, once, until ${when(invited.expiresAt)}; on the node: hauki node join TOKEN`);
-  }
-  return 0;
+  return { node, policy, ...(valid === undefined ? {} : { validMs: msOf(valid) }) };
 }
 
 export async function nodeJoin(text: string, options: JoinOptions): Promise<number> {
