@@ -38,7 +38,11 @@ export const RECIPE: Recipe = {
     ...['acl', 'attr', 'btrfs-progs', 'e2fsprogs', 'git', 'strace', 'openssh-client', 'util-linux-extra', 'psmisc'],
     ...['gocryptfs', 'sshfs', 'fuse3', 'ngircd', 'sanoid'],
   ],
-  containerPackages: ['systemd-sysv', 'dbus', 'curl', 'fuse3', 'gocryptfs', 'sshfs', 'iproute2', 'procps'],
+  containerPackages: [
+    ...['systemd-sysv', 'dbus', 'curl', 'fuse3', 'gocryptfs', 'sshfs', 'iproute2', 'procps'],
+    // Signatures of tasks, and patches.
+    ...['openssh-client', 'git'],
+  ],
   leftOut: ['/usr/share/man/*', '/usr/share/doc/*', '/usr/share/info/*', '/usr/share/locale/*'],
   files: {
     '/etc/hostname': 'hauki-lab\n',

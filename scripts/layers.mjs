@@ -23,7 +23,7 @@ const LAYERS = {
   doors: [...ADAPTER, 'engine'],
   install: ADAPTER,
   webhooks: [...ADAPTER, 'engine'],
-  node: [...ADAPTER, 'client', 'surgery'],
+  node: [...ADAPTER, 'client'],
   client: ['base', 'wire'],
 };
 /** The composition root: imports anything, and nothing imports it. */
