@@ -27,7 +27,7 @@ import { type ServedWebhooks, startWebhooks } from '../webhooks/webhooks.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { faultPoint } from './fault.ts';
-import { faultyLedger, faultyStorage } from './faulty-ports.ts';
+import { faultyBarrier, faultyLedger, faultyStorage } from './faulty-ports.ts';
 import type { Home } from './home.ts';
 import { VERSION } from './version.ts';
 
@@ -76,7 +76,7 @@ export async function startController({ home, backends, policy, node, log, autho
     ledger: faultyLedger(ledger),
     storage: faultyStorage(storageRegistry(backends)),
     processes: localProcesses(),
-    barrier: mesh,
+    barrier: faultyBarrier(mesh),
     clock: systemClock,
     ids: { mutation: newId },
     log,

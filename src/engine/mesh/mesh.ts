@@ -7,6 +7,7 @@ import { type Broken, Round } from '../../core/barrier/round.ts';
 import type { FlushedNode } from '../../core/event.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Barrier, BarrierRound, Carrier, Heartbeat, LeaseWord, NodeAnswered, NodeVerb } from '../../ports/mesh.ts';
+import { Arrivals } from './arriving.ts';
 import { HoldProof } from './hold-proof.ts';
 import { type Presence, Presences } from './presence.ts';
 import { Tails } from './tails.ts';
@@ -17,10 +18,14 @@ export interface MeshOptions {
   readonly haltMs?: number;
   /** How long the nodes have to say whether they held, ms. */
   readonly answerMs?: number;
+  /** How long after the start nodes that were not heard yet are waited for, ms. */
+  readonly arriveMs?: number;
 }
 
 const HALT_MS = 10_000;
 const ANSWER_MS = 5_000;
+/** A node on IRC speaks every 10 s, and one that was linked tries again after 10 s at most: and some seconds more. */
+const ARRIVE_MS = 15_000;
 /** A deadline is put off so many times before it would pass, in case orders are lost. */
 const EXTENSIONS = 3;
 
@@ -67,6 +72,7 @@ export class Mesh implements Barrier {
   readonly #answerMs: number;
   readonly #carriers: Carrier[] = [];
   readonly #presences = new Presences();
+  readonly #arrivals: Arrivals;
   readonly #standing = new Map<Epoch, Standing>();
   readonly #listeners = new Set<(node: string, heartbeat: Heartbeat) => void>();
   #broke: (epoch: Epoch, nodes: readonly Broken[]) => void = () => {};
@@ -74,7 +80,8 @@ export class Mesh implements Barrier {
   /** Before it was said once which barriers there are, nobody is told that his is none. */
   #told = false;
 
-  constructor({ clock, haltMs = HALT_MS, answerMs = ANSWER_MS }: MeshOptions) {
+  constructor({ clock, haltMs = HALT_MS, answerMs = ANSWER_MS, arriveMs = ARRIVE_MS }: MeshOptions) {
+    this.#arrivals = new Arrivals(clock, arriveMs);
     this.#clock = clock;
     this.tails = new Tails(clock);
     this.#haltMs = haltMs;
@@ -124,11 +131,19 @@ export class Mesh implements Barrier {
       this.#conclude(standing);
       this.#judgeHold(standing);
     }
+    this.#arrivals.look();
     this.#correct(node, heartbeat);
     for (const listener of this.#listeners) listener(node, heartbeat);
   }
 
-  halt({ epoch, nodes, intent, flushMsMax }: BarrierRound): Promise<Result<readonly FlushedNode[], Refusal>> {
+  async halt(round: BarrierRound): Promise<Result<readonly FlushedNode[], Refusal>> {
+    const unheard = (): boolean => round.nodes.some((node) => this.presence(node) === undefined);
+    const arrived = await this.#arrivals.wait(round.epoch, () => !unheard());
+    if (arrived === 'go on') return this.#halt(round);
+    return err(refusal('flush_failed', 'The barrier was called off before all nodes were heard of.'));
+  }
+
+  #halt({ epoch, nodes, intent, flushMsMax }: BarrierRound): Promise<Result<readonly FlushedNode[], Refusal>> {
     const lost = nodes.filter((node) => this.presence(node)?.liveness !== 'live');
     if (lost.length > 0) return Promise.resolve(err(this.#lost(lost)));
     const round = new Round(epoch, nodes, this.#clock.mono(), flushMsMax);
@@ -166,6 +181,7 @@ export class Mesh implements Barrier {
 
   keep(barriers: readonly Wanted[]): void {
     this.#told = true;
+    this.#arrivals.keep((epoch) => barriers.some((one) => one.epoch === epoch));
     for (const standing of this.#standing.values()) {
       if (!barriers.some(({ epoch }) => epoch === standing.epoch)) this.#end(standing);
     }

@@ -228,6 +228,43 @@ describe('a barrier over the mesh', () => {
     expect([crm.state, web.state]).toEqual(['running', 'running']);
   });
 
+  describe('right after the start', () => {
+    beforeEach(() => {
+      // Nobody has been heard by this one.
+      mesh = meshOver();
+      mesh.keep([{ epoch: EPOCH, nodes: round.nodes, revive: false }]);
+    });
+
+    it('waits for nodes that have not spoken yet, and halts them when they have', async () => {
+      web.mute = true;
+      const halting = mesh.halt(round);
+      expect(await within(8_000, halting)).toBe('open');
+      expect(crm.orders).toEqual([]);
+      web.mute = false;
+      expect(await within(2_100, halting)).toMatchObject({ ok: true });
+    });
+
+    it('not for ever', async () => {
+      web.mute = true;
+      const halting = mesh.halt(round);
+      expect(await within(14_900, halting)).toBe('open');
+      expect(await within(200, halting)).toMatchObject({ ok: false, error: { code: 'node_lost' } });
+      expect(await within(1, mesh.halt({ ...round, epoch: 8 }))).toMatchObject({ ok: false });
+      expect(crm.orders).toEqual([]);
+    });
+
+    it('nor for a barrier that nobody wants any more', async () => {
+      web.mute = true;
+      const halting = mesh.halt(round);
+      await clock.pass(3_000);
+      mesh.keep([]);
+      expect(await within(1, halting)).toMatchObject({ ok: false, error: { code: 'flush_failed' } });
+      web.mute = false;
+      await clock.pass(20_000);
+      expect([crm.orders, web.orders]).toEqual([[], []]);
+    });
+  });
+
   it('cannot verify a barrier that another controller held', async () => {
     expect(await within(1, mesh.verify(99, false))).toMatchObject({ ok: false, error: { code: 'barrier_broken' } });
   });
