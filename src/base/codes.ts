@@ -112,7 +112,6 @@ export const CODES = {
   gem_invalid: { http: 422, exit: 64, retry: false, hint: 'Mark a block as docs/gem-exec.md says. Nothing was executed.' },
   gem_unplaced: { http: 422, exit: 64, retry: false, hint: 'Say it in the block or with --node, --via and --dataset. Nothing was executed.' },
   gem_declined: { http: 409, exit: 75, retry: false, hint: 'Look at the plan with --dry-run; --yes answers the question.' },
-  gem_stopped: { http: 409, exit: 1, retry: false, hint: '"hauki log" shows what stands; --undo-all undoes the blocks before one that fails.' },
 
   // A diff (x-surgeon).
   patch_invalid: { http: 422, exit: 64, retry: false, hint: 'Make it with "git diff --binary" or "diff -uraN". Nothing was changed.' },

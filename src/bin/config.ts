@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { DEFAULT_POLICY, type Policy } from '../core/policy/policy.ts';
 import { STREAM_LIMITS, type StreamLimits } from '../doors/http/stream.ts';
 import { checkSettings, duration, settingsText } from './settings-file.ts';
+import { parseContext } from '../wire/context.ts';
 import { readYaml } from './settings-yaml.ts';
 import { type IrcConfig, ircSchema } from './irc-config.ts';
 import { PATIENCE, type Patience } from '../webhooks/courier.ts';
@@ -15,6 +16,8 @@ export interface Config {
   /** How slow a reader of events may be. */
   readonly streams: StreamLimits;
   readonly irc?: IrcConfig;
+  /** By what context each node is reached from this host: `lxd:hauki-crm`. */
+  readonly contexts: Readonly<Record<string, string>>;
   readonly webhooks: {
     readonly patience: Patience;
     /** What hooks may call besides loopback and the mesh's networks: host names, addresses, networks. */
@@ -37,6 +40,10 @@ const ALLOWED = /^[A-Za-z0-9.:_-]+(\/\d{1,3})?$/;
 const DEFAULT_RESERVE = { share: 0.05, bytesMax: 256 * MIB };
 
 const keep = z.strictObject({ count: z.int().min(1).optional(), age: duration.optional() });
+const context = z.string().superRefine((text, issues) => {
+  const parsed = parseContext(text);
+  if (!parsed.ok) issues.addIssue({ code: 'custom', message: parsed.error.message });
+});
 const schema = z.strictObject({
   retention: z.strictObject({ committed: keep.optional(), failed: keep.optional() }).optional(),
   reserve: z
@@ -67,6 +74,7 @@ const schema = z.strictObject({
         modes: z.array(z.enum(['standard', 'critical'])).optional(),
         ttlMax: duration.optional(),
         rate: z.int().min(0).optional(),
+        via: context.optional(),
       }),
     )
     .optional(),
@@ -104,10 +112,10 @@ function configOf({
     countMax: retention?.[rule]?.count ?? DEFAULT_POLICY.retention[rule].countMax,
     ageMsMax: retention?.[rule]?.age ?? DEFAULT_POLICY.retention[rule].ageMsMax,
   });
-  const nodePolicies = Object.entries(nodes ?? {}).map(([name, { ttlMax, ...rest }]) => [
-    name,
-    { ...rest, ...(ttlMax === undefined ? {} : { ttlMsMax: ttlMax }) },
-  ]);
+  const nodePolicies = Object.entries(nodes ?? {}).map(([name, said]) => {
+    const { ttlMax, via: _, ...rest } = said;
+    return [name, { ...rest, ...(ttlMax === undefined ? {} : { ttlMsMax: ttlMax }) }];
+  });
   return {
     policy: {
       ...DEFAULT_POLICY,
@@ -132,6 +140,9 @@ function configOf({
       stallMs: streams?.stall ?? STREAM_LIMITS.stallMs,
     },
     ...(irc === undefined ? {} : { irc }),
+    contexts: Object.fromEntries(
+      Object.entries(nodes ?? {}).flatMap(([name, { via }]) => (via === undefined ? [] : [[name, via]])),
+    ),
     webhooks: {
       patience: {
         triesMax: webhooks?.tries ?? PATIENCE.triesMax,

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { barrier } from './commands/barrier.ts';
 import type { ExecOptions } from './commands/exec.ts';
+import type { GemOptions } from './commands/gem-exec.ts';
 import { guard } from './commands/guard.ts';
 import type { VerbTools } from './mesh-verbs.ts';
 
@@ -84,20 +85,69 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
         )
         .action(answer(barrier));
     },
-    exec: () => {
-      verb('exec', 'run a command in the place it is meant for: this host, a container, another host')
-        .argument('<command...>', 'the command and its arguments, after --')
-        .option('--via <context>', 'local, lxd:NAME, incus:NAME or ssh:[USER@]HOST[:PORT]')
-        .option('--cwd <dir>', 'the folder there, absolute (default: where a login starts; locally, this one)')
-        .option('--env <name=value>', 'a variable for it; can be given again', collect)
-        .option('--timeout <duration>', 'end it with all its processes after so long')
-        .option('--known-hosts <file>', "ssh: the host keys that count, instead of the user's")
-        .option('--identity <file>', "ssh: the key to log in with, instead of the user's")
-        .option('--ssh-config <file>', "ssh: its configuration, instead of the user's")
-        .passThroughOptions()
-        .addHelpText(
-          'after',
-          `
+    // A command stands behind "--"; without it, it is a text with command blocks.
+    exec: () => (process.argv.includes('--') ? execCommand() : execText()),
+  };
+
+  function execText(): void {
+    sshOptions(verb('exec', 'run the command blocks of a text, or a command, in the place each is meant for'))
+      .argument('<file>', 'a Markdown or plain text with command blocks; - for stdin')
+      .option(
+        '--via <node=context>',
+        'how a node is reached: local, lxd:NAME, incus:NAME, ssh:[USER@]HOST[:PORT]',
+        collect,
+      )
+      .option('--node <name>', 'the node of blocks that name none')
+      .option('--dataset <name>', 'what is frozen for blocks that name nothing; can be given again', collect)
+      .option('--path <dir>', 'the same, as a directory', collect)
+      .option('--dry-run', 'show the plan, look whether each place is there, and execute nothing')
+      .option('--yes', 'execute the plan without asking')
+      .option('--undo-all', 'when a block fails, roll back those before it too, the newest first')
+      .option('--controller <address>', 'unix:/path, http://… or https://… instead of the one on HAUKI_HOME')
+      .addHelpText(
+        'after',
+        `
+Blocks are fences marked gem-exec, and [GEM-EXEC] sections; docs/gem-exec.md has the rules:
+  \`\`\`sh gem-exec node=crm intent="bump the schema" timeout=5m verify="./check" datasets=tank/crm
+  ./migrate.sh
+  \`\`\`
+
+Examples:
+  $ hauki exec runbook.md --dry-run
+  $ hauki exec runbook.md --via crm=lxd:hauki-crm --undo-all
+  $ assistant | hauki exec - --yes --node crm
+  $ hauki exec --via lxd:crm -- systemctl restart shadow-writer       (a command: see hauki exec --help --)
+
+Every block is run under a guard of its own, in the text's order; the first that fails is rolled back, and ends it.
+
+Exit codes: 0 all committed · 1 stopped at a block, which was rolled back · 64 wrong usage, or the text cannot be read · 70 outcome
+unknown, or not all could be undone · 75 denied or a place is not there, nothing executed · 128+n stopped by a signal`,
+      )
+      .action(
+        answer(async (file: string, options: GemOptions) =>
+          (await import('./commands/gem-exec.ts')).gemExec(file, options),
+        ),
+      );
+  }
+
+  function sshOptions(command: Command): Command {
+    return command
+      .option('--known-hosts <file>', "ssh: the host keys that count, instead of the user's")
+      .option('--identity <file>', "ssh: the key to log in with, instead of the user's")
+      .option('--ssh-config <file>', "ssh: its configuration, instead of the user's");
+  }
+
+  function execCommand(): void {
+    sshOptions(verb('exec', 'run a command in the place it is meant for: this host, a container, another host'))
+      .argument('<command...>', 'the command and its arguments, after --')
+      .option('--via <context>', 'local, lxd:NAME, incus:NAME or ssh:[USER@]HOST[:PORT]')
+      .option('--cwd <dir>', 'the folder there, absolute (default: where a login starts; locally, this one)')
+      .option('--env <name=value>', 'a variable for it; can be given again', collect)
+      .option('--timeout <duration>', 'end it with all its processes after so long')
+      .passThroughOptions()
+      .addHelpText(
+        'after',
+        `
 Examples:
   $ hauki exec --via lxd:crm -- systemctl restart shadow-writer
   $ hauki exec --via ssh:root@db1 --cwd /srv/app -- ./migrate.sh "two words"
@@ -109,12 +159,11 @@ its processes.
 
 Exit codes: the command's own (128+n for a signal) · 64 wrong usage · 70 ended before its time, or the connection broke: it may have
 done something · 75 it never began: the context is not there, or no such program or folder in it. --json says which it was.`,
-        )
-        .action(
-          answer(async (argv: string[], options: ExecOptions) =>
-            (await import('./commands/exec.ts')).exec(argv, options),
-          ),
-        );
-    },
-  };
+      )
+      .action(
+        answer(async (argv: string[], options: ExecOptions) =>
+          (await import('./commands/exec.ts')).exec(argv, options),
+        ),
+      );
+  }
 }

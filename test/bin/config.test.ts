@@ -68,6 +68,7 @@ describe('config.yaml', () => {
     ['nodes: { bot: { datasets: /srv } }', /nodes\.bot\.datasets/],
     ['nodes: { bot: { modes: [fast] } }', /nodes\.bot\.modes/],
     ['nodes: { bot: { rate: -1 } }', /nodes\.bot\.rate/],
+    ['nodes: { bot: { via: docker:bot } }', /nodes\.bot\.via: .*not a context/],
     ['listen: 10.0.0.5:7717', /listen/],
     ['irc: { server: irc.example.net }', /irc\.channel: a channel in quotes/],
     ['irc:\n  server: irc.example.net\n  channel: #mesh', /irc\.channel: a channel in quotes/],
@@ -109,11 +110,13 @@ describe('config.yaml', () => {
   test('is documented with its true defaults', () => {
     const page = readFileSync('docs/configuration.md', 'utf8');
     const example = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
-    const { policy, reserve, mesh } = read(example);
+    const { policy, reserve, mesh, contexts } = read(example);
     expect(mesh).toEqual({ listen: [], listenAnywhere: [], allowNetworks: [] });
     expect({ ...policy, nodes: {} }).toEqual(DEFAULT_POLICY);
     expect(reserve).toEqual(readConfig(join(folder, 'not there')).reserve);
     expect(Object.keys(policy.nodes)).toEqual(['deploy-bot']);
+    expect(policy.nodes['deploy-bot']).not.toHaveProperty('via');
+    expect(contexts).toEqual({ 'deploy-bot': 'lxd:deploy-1' });
     const [, block = ''] = /```yaml\n(irc:[\s\S]*?)```/.exec(readFileSync('docs/irc.md', 'utf8')) ?? [];
     const { server, channel, controlChannel, passwordFile, sasl, accounts, signers, ...rest } = read(block).irc ?? {};
     expect([server, channel, controlChannel, passwordFile, sasl, accounts, signers]).not.toContain(undefined);

@@ -97,7 +97,7 @@ async function refuseWithin(ask: MutationAsk, { client }: Connection): Promise<v
 }
 
 /** How people call the storages. */
-const STORAGE_LABEL: Readonly<Record<string, string>> = { zfs: 'ZFS', btrfs: 'btrfs', directory: 'Directory' };
+export const STORAGE_LABEL: Readonly<Record<string, string>> = { zfs: 'ZFS', btrfs: 'btrfs', directory: 'Directory' };
 
 interface Understood {
   readonly ask: MutationAsk;
