@@ -46,6 +46,10 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   mkdirSync(home.root, { recursive: true, mode: 0o700 });
   const nodes: MeshNode[] = [];
   const renewals: (() => void)[] = [];
+  // Its code is big, and most nodes have none.
+  const vaults = configs.some(({ config }) => config.vault !== undefined)
+    ? new (await import('./node-vault.ts')).NodeVaults(home.root, log)
+    : undefined;
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);
   try {
     for (const { home: own, name: fallback, via: kind, config } of configs) {
@@ -53,8 +57,9 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
       const refused = nodeRefusal(name);
       if (refused !== undefined) throw new RefusedError(refused);
       const heartbeatFile = config.heartbeat ?? own.heartbeat;
-      mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
       const said = naming(log, name);
+      const vault = config.vault && (await vaults?.take(config.vault, name, own.config, heartbeatFile));
+      mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
       nodes.push(
         await MeshNode.start({
           name,
@@ -67,6 +72,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
           freeze: config.freeze,
           freezeMsMax: config.freezeMsMax,
           heartbeatFile,
+          ...(vault === undefined ? {} : { vault }),
           frozenFile: own.frozen,
           clock: systemClock,
           log: said,
@@ -77,14 +83,17 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   } catch (error) {
     for (const stop of renewals) stop();
     await stopAll(nodes);
+    await vaults?.stop();
     await closeDoor();
     throw error;
   }
+  vaults?.start();
   return {
     nodes,
     stop: async () => {
       for (const stop of renewals) stop();
       await stopAll(nodes);
+      await vaults?.stop();
       await closeDoor();
       rmSync(home.socket, { force: true });
     },
