@@ -11,12 +11,14 @@ import { Link } from '../node/link/link.ts';
 import { MeshNode } from '../node/node.ts';
 import type { OpenUplink } from '../node/uplink.ts';
 import type { Log } from '../ports/log.ts';
+import type { Spool } from '../ports/spool.ts';
 import { renewInTime } from '../trust/renewal.ts';
 import { routeToUrl } from '../trust/route.ts';
 import { systemClock } from './clock.ts';
 import { bindable, homeFrom } from './home.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import type { NodeHome } from './node-home.ts';
+import type { OpenedTasks, TaskParts } from './node-tasks.ts';
 import { VERSION } from './version.ts';
 
 /** One identity that a node process takes on. */
@@ -46,6 +48,10 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
   mkdirSync(home.root, { recursive: true, mode: 0o700 });
   const nodes: MeshNode[] = [];
   const renewals: (() => void)[] = [];
+  // Its code is big, and most nodes have none.
+  const vaults = configs.some(({ config }) => config.vault !== undefined)
+    ? new (await import('./node-vault.ts')).NodeVaults(home.root, log)
+    : undefined;
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);
   try {
     for (const { home: own, name: fallback, via: kind, config } of configs) {
@@ -53,12 +59,12 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
       const refused = nodeRefusal(name);
       if (refused !== undefined) throw new RefusedError(refused);
       const heartbeatFile = config.heartbeat ?? own.heartbeat;
-      mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
       const said = naming(log, name);
       const via = config.via ?? contextOf(kind, name);
+      const vault = config.vault && (await vaults?.take(config.vault, name, own.config, heartbeatFile));
+      mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
       const parts = { name, home: own, config, via, controllers: controllersIn(config), log: said };
-      // Most nodes run no tasks, and are the smaller for it.
-      const tasks = config.spool === undefined ? undefined : await (await import('./node-tasks.ts')).openTasks(parts);
+      const tasks = await tasksOf(parts, vault?.spool);
       const node = await MeshNode.start({
         name,
         ...(tasks === undefined ? {} : { tasks: tasks.writer }),
@@ -71,25 +77,29 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
         freeze: config.freeze,
         freezeMsMax: config.freezeMsMax,
         heartbeatFile,
+        ...(vault === undefined ? {} : { vault }),
         frozenFile: own.frozen,
         clock: systemClock,
         log: said,
       });
       nodes.push(node);
-      tasks?.heardBy((pieces) => node.tell(pieces));
+      tasks?.belongTo(node);
       renewals.push(renewing(own, naming(log, name)));
     }
   } catch (error) {
     for (const stop of renewals) stop();
     await stopAll(nodes);
+    await vaults?.stop();
     await closeDoor();
     throw error;
   }
+  vaults?.start();
   return {
     nodes,
     stop: async () => {
       for (const stop of renewals) stop();
       await stopAll(nodes);
+      await vaults?.stop();
       await closeDoor();
       rmSync(home.socket, { force: true });
     },
@@ -101,6 +111,13 @@ function renewing({ root }: NodeHome, log: Log): () => void {
   const rotate = async (home: string): Promise<unknown> =>
     (await import('../trust/joining.ts')).rotateCertificate(home);
   return renewInTime(root, { clock: systemClock, log, random: Math.random, rotate });
+}
+
+/** Most nodes run no tasks, and are the smaller for it. Whose vault is mounted finds them there, unless node.yaml names another place. */
+async function tasksOf(parts: TaskParts, inVault: Spool | undefined): Promise<OpenedTasks | undefined> {
+  const spool = parts.config.spool === undefined ? inVault : undefined;
+  if (parts.config.spool === undefined && spool === undefined) return undefined;
+  return (await import('./node-tasks.ts')).openTasks({ ...parts, ...(spool === undefined ? {} : { spool }) });
 }
 
 function contextOf(kind: string | undefined, node: string): string | undefined {

@@ -10,15 +10,18 @@ import type { KeySource } from './vault-key.ts';
 const path = z.string().refine(isAbsolute, 'is no absolute path');
 const from = z.string().refine(isFrom, 'is no folder on a host: write user@host:/path');
 
-const sshfs = z.union([
-  from.transform((text) => ({ from: text })),
-  z.strictObject({
-    from,
-    port: z.int().min(1).max(65_535).optional(),
-    knownHosts: path.optional(),
-    identity: path.optional(),
-  }),
-]);
+const sshfs = z.union(
+  [
+    from.transform((text) => ({ from: text })),
+    z.strictObject({
+      from,
+      port: z.int().min(1).max(65_535).optional(),
+      knownHosts: path.optional(),
+      identity: path.optional(),
+    }),
+  ],
+  { error: 'is no folder on a host: write user@host:/path, or { from: user@host:/path, port, knownHosts, identity }' },
+);
 
 export const vaultSchema = z
   .strictObject({

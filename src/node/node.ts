@@ -3,6 +3,7 @@ import { loadavg } from 'node:os';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Heartbeat, TaskPiece } from '../ports/mesh.ts';
+import type { Vault, VaultView } from '../ports/vault.ts';
 import type { MessageToNode, NodeAnswer, NodeCommand } from '../wire/link.ts';
 import { flush, type FlushPlan } from './halting/flush.ts';
 import type { Freezable } from './halting/freezable.ts';
@@ -10,6 +11,7 @@ import { Freezer } from './halting/freezer.ts';
 import type { Run } from './halting/process.ts';
 import { Stand } from './halting/stand.ts';
 import { readObject, WholeFile } from './heartbeat/file.ts';
+import { VaultCopy } from './heartbeat/vault-copy.ts';
 import { HeldLeases } from './held-leases.ts';
 import { BEAT_MS } from './link/link.ts';
 import type { OpenUplink, Uplink } from './uplink.ts';
@@ -30,6 +32,8 @@ export interface NodeOptions {
   /** The longest that anything stays frozen, ms. */
   readonly freezeMsMax: number;
   readonly heartbeatFile: string;
+  /** Where the mesh's file space is, for a node that has it. */
+  readonly vault?: Vault;
   readonly frozenFile: string;
   /** Its Shadow Writer; undefined: it runs no tasks. */
   readonly tasks?: Tasks;
@@ -61,6 +65,7 @@ export interface NodeStatus {
   readonly uplinks: readonly { readonly name: string; readonly up: boolean; readonly view?: object }[];
   /** What is frozen at the moment, in words. */
   readonly frozen: readonly string[];
+  readonly vault?: VaultView;
   readonly heartbeat: Heartbeat;
 }
 
@@ -74,6 +79,7 @@ export class MeshNode {
   readonly #freezer: Freezer;
   readonly #uplinks: readonly Uplink[];
   readonly #file: WholeFile;
+  readonly #copy: VaultCopy | undefined;
   readonly #begunMono: number;
   #seq = 0;
   #fileFails = false;
@@ -116,6 +122,7 @@ export class MeshNode {
         log.error({ file: heartbeatFile, why: error.message }, 'the heartbeat could not be written');
       this.#fileFails = true;
     });
+    this.#copy = options.vault && new VaultCopy(options.vault, log);
   }
 
   /** Thaws what an earlier run left frozen, then begins. */
@@ -133,7 +140,15 @@ export class MeshNode {
     const { controller } = this.#options;
     const { name: node } = this;
     const uplinks = this.#uplinks.map(({ name, up, view }) => ({ name, up, ...(view === undefined ? {} : { view }) }));
-    return { node, controller, uplinks, frozen: this.#freezer.frozen, heartbeat: this.#heartbeat() };
+    const { vault } = this.#options;
+    return {
+      node,
+      controller,
+      uplinks,
+      frozen: this.#freezer.frozen,
+      ...(vault === undefined ? {} : { vault: vault.view }),
+      heartbeat: this.#heartbeat(),
+    };
   }
 
   /** Ends whatever it is halted for. @returns what that was, in words */
@@ -165,6 +180,7 @@ export class MeshNode {
     this.#freezer.stop();
     await Promise.all(this.#uplinks.map((uplink) => uplink.stop()));
     await this.#file.settled();
+    await this.#copy?.settled();
   }
 
   #hear(message: MessageToNode, by: Uplink): void {
@@ -230,7 +246,9 @@ export class MeshNode {
     const heartbeat = this.#heartbeat();
     for (const uplink of this.#uplinks) uplink.beat(heartbeat, why);
     const record: HeartbeatRecord = { node: this.name, controller: this.#options.controller, ...heartbeat };
-    this.#file.write(`${JSON.stringify(record)}\n`);
+    const text = `${JSON.stringify(record)}\n`;
+    this.#file.write(text);
+    this.#copy?.write(text);
   }
 
   /** What the controller may count on, by what is up. */

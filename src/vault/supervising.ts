@@ -128,6 +128,10 @@ export class SupervisedVault {
     const up = this.#up;
     this.#state = 'unmounting';
     for (const layer of up.toReversed()) {
+      if (before === 'hanging') {
+        await layer.kill();
+        continue;
+      }
       const done = await layer.unmount();
       if (done.ok) continue;
       // What is below serves nobody but the vault, which is gone by then.

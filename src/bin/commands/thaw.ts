@@ -5,7 +5,7 @@ import { send, text } from '../../client/transport.ts';
 import type { NodeProcessStatus, Thawed } from '../../node/door.ts';
 import { bindable, nodeHomeFrom } from '../home.ts';
 import { type NodeHome, nodeHomeAt } from '../node-home.ts';
-import { printJson, printText, table } from '../output.ts';
+import { oneLine, printJson, printText, table } from '../output.ts';
 
 export interface ThawOptions {
   readonly json?: boolean;
@@ -18,15 +18,18 @@ export async function nodeStatus({ json }: ThawOptions): Promise<number> {
     printJson(status);
     return 0;
   }
-  const rows = status.nodes.map(({ node, controller, uplinks, frozen, heartbeat: { pulse, uptimeMs } }) => [
+  const anyVault = status.nodes.some(({ vault }) => vault !== undefined);
+  const rows = status.nodes.map(({ node, controller, uplinks, frozen, vault, heartbeat: { pulse, uptimeMs } }) => [
     node,
     pulse.epoch === 0 ? pulse.state : `${pulse.state} (barrier ${pulse.epoch})`,
     uplinksInWords(uplinks),
     formatDuration(uptimeMs),
     frozen.length === 0 ? '-' : frozen.join(', '),
+    ...(anyVault ? [vault?.state ?? '-'] : []),
     controller,
   ]);
-  printText(table(['NODE', 'STATE', 'LINK', 'UP', 'FROZEN', 'CONTROLLER'], rows));
+  printText(table(['NODE', 'STATE', 'LINK', 'UP', 'FROZEN', ...(anyVault ? ['VAULT'] : []), 'CONTROLLER'], rows));
+  for (const { node, vault } of status.nodes) if (vault?.why !== undefined) printText(`${node}: ${oneLine(vault.why)}`);
   return 0;
 }
 
