@@ -96,7 +96,7 @@ export const CODES = {
   file_failed: { http: 422, exit: 75, retry: false, hint: 'Mend what the message names; what was there before is there still.' },
 
   // A task of a node's spool.
-  task_invalid: { http: 422, exit: 75, retry: false, hint: 'docs/tasks.md says what a task is. Mend it, and drop it again.' },
+  task_invalid: { http: 422, exit: 75, retry: false, hint: 'Mend what the message names, and drop it again; docs/tasks.md says what a task is.' },
   task_unsigned: { http: 403, exit: 75, retry: false, hint: 'Sign it: "hauki task drop NODE FILE --sign KEY". docs/tasks.md says who may.' },
   task_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki task list NODE" shows what there is.' },
   task_failed: { http: 409, exit: 70, retry: false, hint: 'Its log says more; the failed state is kept. Mend it, and drop it again.' },

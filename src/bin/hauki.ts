@@ -12,6 +12,7 @@ import { locks, status } from './commands/status.ts';
 import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
 import { meshVerbs } from './mesh-verbs.ts';
+import { taskVerbs } from './task-verbs.ts';
 import { workVerbs } from './work-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
 import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
@@ -308,6 +309,7 @@ const verbs = {
   ...VERBS,
   ...workVerbs({ answer, verb, reader, collect }),
   ...meshVerbs({ program, answer }),
+  ...taskVerbs({ program, answer }),
 };
 const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
 for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();

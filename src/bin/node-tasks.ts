@@ -47,12 +47,11 @@ export interface OpenedTasks {
 export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   const { name, home, config, via = 'local', controllers, log } = parts;
   const { tasks: rules } = config;
-  const spool = parts.spool ?? plainSpool(config.spool ?? join(home.root, 'spool'));
-  if (spool.ready) {
-    const { datasets, root } = rules;
-    const refused = await spoolRefusal(spool.folder, datasets, root === undefined ? [] : [root]);
-    if (refused !== undefined) throw new RefusedError(refused);
-  }
+  const folder = parts.spool?.folder ?? config.spool ?? join(home.root, 'spool');
+  const { datasets, root } = rules;
+  const refused = await spoolRefusal(folder, datasets, root === undefined ? [] : [root]);
+  if (refused !== undefined) throw new RefusedError(refused);
+  const spool = parts.spool ?? plainSpool(folder);
   const reach = openReach(via);
   if (!reach.ok) throw new RefusedError(reach.error);
   let tell: (pieces: readonly TaskPiece[]) => void = () => {};
