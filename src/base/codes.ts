@@ -121,7 +121,7 @@ export const CODES = {
   patch_torn: { http: 500, exit: 70, retry: false, hint: 'Some files are new and others old; the old ones lie where the message says. Under a guard the rollback mends it.' },
 
   // A task of a node's spool.
-  task_invalid: { http: 422, exit: 75, retry: false, hint: 'docs/tasks.md says what a task is. Mend it, and drop it again.' },
+  task_invalid: { http: 422, exit: 75, retry: false, hint: 'Mend what the message names, and drop it again; docs/tasks.md says what a task is.' },
   task_unsigned: { http: 403, exit: 75, retry: false, hint: 'Sign it: "hauki task drop NODE FILE --sign KEY". docs/tasks.md says who may.' },
   task_unknown: { http: 404, exit: 75, retry: false, hint: '"hauki task list NODE" shows what there is.' },
   task_failed: { http: 409, exit: 70, retry: false, hint: 'Its log says more; the failed state is kept. Mend it, and drop it again.' },

@@ -14,6 +14,7 @@ import { watch } from './commands/watch.ts';
 import { controllerServiceVerbs } from './install-verbs.ts';
 import { meshVerbs } from './mesh-verbs.ts';
 import { vaultVerbs } from './vault-verbs.ts';
+import { taskVerbs } from './task-verbs.ts';
 import { workVerbs } from './work-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
 import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
@@ -313,6 +314,7 @@ const verbs = {
   ...workVerbs({ answer, verb, reader, collect }),
   ...meshVerbs({ program, answer }),
   ...vaultVerbs({ program, answer }),
+  ...taskVerbs({ program, answer }),
 };
 const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
 for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();

@@ -4,13 +4,14 @@ import { RefusedError } from '../base/refusal.ts';
 import { Client } from '../client/client.ts';
 import type { Address } from '../client/transport.ts';
 import { guarded } from '../node/guarded.ts';
+import type { Renewals } from '../node/held-leases.ts';
+import type { MeshNode } from '../node/node.ts';
 import { Feed } from '../node/task/feed.ts';
 import { foldersIn, plainSpool } from '../node/task/folders.ts';
 import type { Desk } from '../node/task/desk.ts';
 import { spoolRefusal } from '../node/task/separation.ts';
 import { ShadowWriter } from '../node/task/writer.ts';
 import type { Log } from '../ports/log.ts';
-import type { TaskPiece } from '../ports/mesh.ts';
 import type { Spool } from '../ports/spool.ts';
 import { applyPatch, checkPatch, isPatch, type Patch, readPatch } from '../surgery/surgeon.ts';
 import { routeAsNode, routeToUrl } from '../trust/route.ts';
@@ -35,8 +36,8 @@ export interface TaskParts {
 
 export interface OpenedTasks {
   readonly writer: ShadowWriter;
-  /** To whom what tasks say is told. */
-  readonly heardBy: (tell: (pieces: readonly TaskPiece[]) => void) => void;
+  /** Whose tasks they are: it tells the controller what they say, and holds their leases by its heartbeats. */
+  readonly belongTo: (node: Pick<MeshNode, 'tell' | 'leases'>) => void;
 }
 
 /**
@@ -47,22 +48,24 @@ export interface OpenedTasks {
 export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   const { name, home, config, via = 'local', controllers, log } = parts;
   const { tasks: rules } = config;
-  const spool = parts.spool ?? plainSpool(config.spool ?? join(home.root, 'spool'));
-  if (spool.ready) {
-    const { datasets, root } = rules;
-    const refused = await spoolRefusal(spool.folder, datasets, root === undefined ? [] : [root]);
-    if (refused !== undefined) throw new RefusedError(refused);
-  }
+  const folder = parts.spool?.folder ?? config.spool ?? join(home.root, 'spool');
+  const { datasets, root } = rules;
+  const roots = root === undefined ? [] : [root];
+  // Of a spool in a vault it is the ciphertext that would go back.
+  const lies = config.vault !== undefined && 'folder' in config.vault.cipher ? config.vault.cipher.folder : folder;
+  const refused = (await spoolRefusal(folder, datasets, roots)) ?? (await spoolRefusal(lies, datasets, roots));
+  if (refused !== undefined) throw new RefusedError(refused);
+  const spool = parts.spool ?? plainSpool(folder);
   const reach = openReach(via);
   if (!reach.ok) throw new RefusedError(reach.error);
-  let tell: (pieces: readonly TaskPiece[]) => void = () => {};
+  let owner: Parameters<OpenedTasks['belongTo']>[0] | undefined;
   const address = addressOf(controllers, home);
   const writer = new ShadowWriter({
     node: name,
     spool,
     folders: foldersIn(spool.folder),
     rules,
-    desk: deskOf(new Client(address), name),
+    desk: deskOf(new Client(address), name, () => owner?.leases),
     reach: reach.value,
     surgeon: {
       isPatch,
@@ -71,23 +74,26 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
       applyPatch: (patch, root, signal) => applyPatch(patch as Patch, root, signal),
     },
     scratch: via === 'local' ? home.scratch : undefined,
-    feed: new Feed(systemClock, (pieces) => tell(pieces)),
+    feed: new Feed(systemClock, (pieces) => owner?.tell(pieces)),
     clock: systemClock,
     random: Math.random,
     log,
     reached: (step) => faultPoint(`task:${step}`),
   });
-  return { writer, heardBy: (to) => void (tell = to) };
+  return { writer, belongTo: (node) => void (owner = node) };
 }
 
-function deskOf(client: Client, node: string): Desk {
+function deskOf(client: Client, node: string, leases: () => Renewals | undefined): Desk {
   return {
-    guard: ({ datasets, waitMs, ...leave }, work, signal) =>
-      guarded({ ...leave, node, datasets: [...datasets], wait: `${waitMs}ms` }, work, {
+    guard: ({ datasets, waitMs, ...leave }, work, signal) => {
+      const renewals = leases();
+      return guarded({ ...leave, node, datasets: [...datasets], wait: `${waitMs}ms` }, work, {
         client,
         clock: systemClock,
         signal,
-      }),
+        ...(renewals === undefined ? {} : { renewals }),
+      });
+    },
     show: (mutation) => client.show(mutation),
     rollback: (mutation, fence) => client.rollback(mutation, fence),
     report: (task, { code, message }) => client.reportTask({ node, task, code, message }),

@@ -15,6 +15,11 @@ export function printText(text: string): void {
   writeAll(1, text.endsWith('\n') || text === '' ? text : `${text}\n`);
 }
 
+/** As it is: what a task said is not ours to end with a line. */
+export function printRaw(text: string): void {
+  writeAll(1, text);
+}
+
 /** hauki's own words, on stderr: stdout is the command's. */
 export function say(text: string): void {
   writeAll(2, `hauki: ${text}\n`);

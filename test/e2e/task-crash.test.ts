@@ -65,18 +65,18 @@ describe('a node that is killed', () => {
     'with the controller gone too: it waits for the answer, and takes nothing before it',
     { timeout: 90_000 },
     async () => {
-      const { own, mesh, node, drop, ended, names, count, counting } = await tasksAt();
+      const { controller, startController, node, drop, ended, names, count, counting } = await tasksAt();
       drop('a', counting('a', `sleep 1000`));
       await until(() => count('a') === 1, 'it runs');
       node.signal('SIGKILL');
       await node.running.done;
-      mesh.controller.child.kill('SIGKILL');
-      await mesh.controller.done;
+      controller.child.kill('SIGKILL');
+      await controller.done;
       node.start();
       drop('b', counting('b', 'echo b >state'));
       await until(() => /cannot be ended yet/.test(node.running.stderr()), 'it says that it waits');
       expect([names('claimed').includes('a'), names('inbox')]).toEqual([true, ['b']]);
-      await own.controller(['controller', '--port', '0', '--json', '--listen', mesh.address]);
+      await startController();
       expect(await ended('a', 'failed')).toMatchObject({ interrupted: true, stage: 'rolled_back' });
       await ended('b', 'done');
       expect([count('a'), count('b')]).toEqual([1, 1]);

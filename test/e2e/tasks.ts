@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import type { TaskResult } from '../../src/core/task/ending.ts';
 import { until } from '../until.ts';
 import { type NodeHere, nodeAt } from './mesh.ts';
-import { type Mesh, openMesh } from './mesh-place.ts';
-import { type Place, place } from './place.ts';
+import { openMesh } from './mesh-place.ts';
+import { type Place, place, type Running } from './place.ts';
 
 /* A controller, a node with a spool, and a folder outside what is guarded in which tasks leave word that they ran. */
 
 export interface Tasks {
   readonly own: Place;
-  readonly mesh: Mesh;
+  readonly controller: Running;
+  /** As it was started, by arguments. */
+  readonly startController: () => Promise<Running>;
   readonly node: NodeHere;
   readonly spool: string;
   /** Writes a task into the inbox as whoever is careful would: beside it, then by one rename. */
@@ -27,20 +29,25 @@ export interface Tasks {
 
 let ports = 0;
 
-/** @param rules what node.yaml says of tasks; by default, unsigned ones are run on the place's site */
-export async function tasksAt(rules: object = { unsigned: 'run' }, config: object = {}): Promise<Tasks> {
+/**
+ * @param rules what node.yaml says of tasks; by default, unsigned ones are run on the place's site
+ * @param linked whether the node has joined the mesh, and so can be told things and halted; joining takes its time
+ */
+export async function tasksAt(rules: object = { unsigned: 'run' }, linked = false): Promise<Tasks> {
   const own = place();
-  const mesh = await openMesh(own, 20_100 + (process.pid % 900) * 10 + (ports += 1));
-  await mesh.joined('crm');
+  const mesh = linked ? await openMesh(own, 20_100 + (process.pid % 900) * 10 + (ports += 1)) : undefined;
+  await mesh?.joined('crm');
+  const controller = mesh?.controller ?? (await own.controller());
   const spool = join(own.folder, 'spool');
-  const node = nodeAt(own, 'crm', { spool, tasks: { datasets: [own.site], ...rules }, ...config });
+  const node = nodeAt(own, 'crm', { spool, tasks: { datasets: [own.site], ...rules } });
   await until(() => existsSync(join(spool, 'inbox')), 'the spool is there');
   const runs = join(own.folder, 'runs');
   mkdirSync(runs);
   const at = (...names: string[]): string => join(spool, ...names);
   return {
     own,
-    mesh,
+    controller,
+    startController: () => own.controller(),
     node,
     spool,
     drop: (name, text) => {

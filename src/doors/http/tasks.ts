@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
-import { refusal } from '../../base/refusal.ts';
+import { refusal, type Refusal } from '../../base/refusal.ts';
 import type { TaskPiece } from '../../ports/mesh.ts';
 import * as contract from '../../wire/http.ts';
 import { NodeParams } from '../../wire/mesh.ts';
 import { TaskDenied, TaskList, TaskNoted, TaskParams, TaskQuery } from '../../wire/tasks.ts';
 import { iso } from '../../wire/view.ts';
-import { askingNode } from './access.ts';
+import { askingNode, hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
 import type { Denials } from './denials.ts';
 import type { HttpOptions } from './options.ts';
-import { describePrincipal } from './principal.ts';
+import { describePrincipal, type Principal } from './principal.ts';
 
 /** What a reader that takes nothing may leave unread, bytes; then it is let go. */
 const UNREAD_BYTES_MAX = 1024 * 1024;
@@ -24,16 +24,20 @@ export const taskRoutes: FastifyPluginAsyncZod<HttpOptions & { readonly denials:
   app.get(
     '/v1/nodes/:name/tasks',
     {
-      config: { needs: ['read'] },
+      config: { needs: ['read', 'guard'] },
       schema: { summary: 'The tasks of a node.', params: NodeParams, response: { 200: TaskList, ...refusals } },
     },
-    async ({ params }) => ({ tasks: tails.tasks(params.name).map((one) => ({ ...one, heardAt: iso(one.heardAt) })) }),
+    async ({ params, principal }, reply) => {
+      const refused = unlessOwn(principal, params.name);
+      if (refused !== undefined) return reply.refuse(refused);
+      return { tasks: tails.tasks(params.name).map((one) => ({ ...one, heardAt: iso(one.heardAt) })) };
+    },
   );
 
   app.get(
     '/v1/nodes/:name/tasks/:task/output',
     {
-      config: { needs: ['read'] },
+      config: { needs: ['read', 'guard'] },
       sse: { kind: 'manual' },
       schema: {
         summary: 'What a task says, as server-sent events.',
@@ -47,8 +51,10 @@ after \`done\`, \`failed\` or \`denied\` the stream ends. Bounded: the whole of 
         },
       },
     },
-    async ({ params, query, raw: request }, reply) => {
+    async ({ params, query, principal, raw: request }, reply) => {
       const { name, task } = params;
+      const refused = unlessOwn(principal, name);
+      if (refused !== undefined) return reply.refuse(refused);
       const tail = tails.tail(name, task);
       if (tail === undefined)
         return sendRefusal(reply, refusal('task_unknown', `Nothing was heard of a task ${task} of node ${name}.`));
@@ -114,3 +120,10 @@ after \`done\`, \`failed\` or \`denied\` the stream ends. Bounded: the whole of 
     },
   );
 };
+
+/** Whoever may not read everything sees its own. */
+function unlessOwn(principal: Principal | undefined, node: string): Refusal | undefined {
+  if (hasScope(principal, 'read')) return undefined;
+  const own = askingNode(principal, node);
+  return own.ok ? undefined : own.error;
+}

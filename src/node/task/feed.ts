@@ -35,8 +35,8 @@ export class Feed {
     if (text === '') return;
     const room = WAITING_MAX - this.#chars;
     const kept = text.slice(0, Math.max(0, room));
-    if (kept.length < text.length) return this.#add({ task, text: kept, leftOut: text.length - kept.length });
     for (let at = 0; at < kept.length; at += CHARS_MAX) this.#add({ task, text: kept.slice(at, at + CHARS_MAX) });
+    if (kept.length < text.length) this.#add({ task, leftOut: text.length - kept.length });
   }
 
   end(task: string, state: 'done' | 'failed' | 'denied', words: string): void {
@@ -55,7 +55,7 @@ export class Feed {
     else this.#waiting[this.#waiting.length - 1] = joined;
     this.#chars += piece.text?.length ?? 0;
     // The states of thousands of short tasks: those that ended longest ago are told by the ledger.
-    if (this.#waiting.length > 1_000) this.#waiting.shift();
+    if (this.#waiting.length > 1_000) this.#chars -= this.#waiting.shift()?.text?.length ?? 0;
     this.#cancel ??= this.#clock.after(0, () => this.#tell());
   }
 
@@ -83,6 +83,7 @@ function together(before: TaskPiece, next: TaskPiece): TaskPiece | undefined {
   if (before.task !== next.task || before.state !== undefined || next.state !== undefined) return undefined;
   const text = (before.text ?? '') + (next.text ?? '');
   const leftOut = (before.leftOut ?? 0) + (next.leftOut ?? 0);
-  if (text.length > CHARS_MAX || (before.leftOut !== undefined && (next.text ?? '') !== '')) return undefined;
-  return { task: next.task, text, ...(leftOut === 0 ? {} : { leftOut }) };
+  // What is left out stands after the text.
+  if (text.length > CHARS_MAX || (before.leftOut !== undefined && next.text !== undefined)) return undefined;
+  return { task: next.task, ...(text === '' ? {} : { text }), ...(leftOut === 0 ? {} : { leftOut }) };
 }

@@ -14,8 +14,9 @@ export async function spoolRefusal(
   datasets: readonly string[],
   roots: readonly string[],
 ): Promise<Refusal | undefined> {
-  const inside = await foldersRound(spool);
-  const source = await zfsSourceOf(spool);
+  const there = await existing(spool);
+  const inside = await foldersRound(there);
+  const source = await zfsSourceOf(there);
   for (const dataset of [...datasets, ...roots]) {
     const contains = dataset.startsWith('/')
       ? inside.has(await identityOf(dataset))
@@ -24,6 +25,13 @@ export async function spoolRefusal(
       return refusal('spool_guarded', `The spool ${spool} is part of ${dataset}, which a task is to change.`);
   }
   return undefined;
+}
+
+/** Itself, or where it would be made. */
+async function existing(path: string): Promise<string> {
+  for (let at = path; ; at = dirname(at)) {
+    if (at === '/' || (await stat(at).catch(() => undefined)) !== undefined) return at;
+  }
 }
 
 /** The spool and what it lies in, up to where its file system begins: nothing above is rolled back with it. */

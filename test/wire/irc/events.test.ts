@@ -43,6 +43,30 @@ describe('an event in words', () => {
     ]);
   });
 
+  test('tells of tasks in the words their watchers wait for, beside what it says anyway', () => {
+    const task = { ...about, task: 'third_strike.task' };
+    const cleared = (driver: Snapshot['driver']): Event =>
+      event({ type: 'cleared', mutation: ID, snapshots: [snapshot('a@PRE_b', driver)], expiresAt: 0 });
+    expect(linesFor(cleared('zfs'), task)).toEqual([
+      `Lock secured. ZFS Snapshot 'a@PRE_b' captured for 'hauki-crm'. [${ID}]`,
+      `ZFS Lock secured. Executing code surgery: third_strike.task [${ID}]`,
+    ]);
+    expect(linesFor(cleared('directory'), task)[1]).toMatch(
+      /^Directory Lock secured\. Executing code surgery: third_strike/,
+    );
+    const last = (body: EventBody): string | undefined => linesFor(event(body), task).at(-1);
+    expect(last({ type: 'committed', mutation: ID, by: 'holder' })).toBe(
+      `Surgery third_strike.task COMPLETED flawlessly. [${ID}]`,
+    );
+    expect(last({ type: 'rolled_back', mutation: ID, evidence: [] })).toBe(
+      `Surgery third_strike.task FAILED and was undone. [${ID}]`,
+    );
+    expect(last({ type: 'denied', mutation: ID, reason: refusal('low_space', 'x') })).toBe(
+      `Surgery third_strike.task was not begun. [${ID}]`,
+    );
+    expect(linesFor(event({ type: 'renewed', mutation: ID, expiresAt: 0 }), task)).toHaveLength(1);
+  });
+
   test('names who asks, why, and what came of it', () => {
     expect(linesFor(event({ type: 'requested', mutation: ID, request: request('bump the schema') }))).toEqual([
       `'crm' "bump the schema" asks leave to mutate 'tank/crm'. [${ID}]`,

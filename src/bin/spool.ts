@@ -1,0 +1,32 @@
+import { join, resolve } from 'node:path';
+
+import { refusal, RefusedError } from '../base/refusal.ts';
+import { nodeHomeFrom } from './home.ts';
+import { readNodeConfig } from './node-config.ts';
+import { nodeHomeAt, servedHome } from './node-home.ts';
+
+/**
+ * The spool of a node, where it can be reached from here: what was named, or what a node.yaml of this machine says.
+ *
+ * @returns undefined when nobody says
+ */
+export async function spoolOf(node: string, named: string | undefined): Promise<string | undefined> {
+  if (named !== undefined) return resolve(named);
+  const home = nodeHomeAt(nodeHomeFrom(process.env));
+  for (const one of [servedHome(home, node), home]) {
+    const config = await readNodeConfig(one.config);
+    const isIts = config.node === node || (config.node === undefined && one !== home);
+    if (isIts && config.spool !== undefined) return config.spool;
+  }
+  return undefined;
+}
+
+/** @throws RefusedError `spool_missing` when nobody says */
+export async function requiredSpool(node: string, named: string | undefined): Promise<string> {
+  const spool = await spoolOf(node, named);
+  if (spool !== undefined) return spool;
+  const file = join(nodeHomeFrom(process.env), 'node.yaml');
+  throw new RefusedError(
+    refusal('spool_missing', `Nothing here says where the spool of node ${node} is (not ${file}).`),
+  );
+}
