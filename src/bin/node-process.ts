@@ -19,6 +19,7 @@ import { bindable, homeFrom } from './home.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';
 import type { NodeHome } from './node-home.ts';
 import type { OpenedTasks, TaskParts } from './node-tasks.ts';
+import type { NodeVaults } from './node-vault.ts';
 import { VERSION } from './version.ts';
 
 /** One identity that a node process takes on. */
@@ -42,68 +43,77 @@ export interface NodeProcess {
  * @throws RefusedError `usage` for a configuration that cannot be used, `home_locked` when another process serves it
  */
 export async function startNodes(home: NodeHome, identities: readonly Identity[], log: Log): Promise<NodeProcess> {
-  const configs = await Promise.all(
+  const configured = await Promise.all(
     identities.map(async (identity) => ({ ...identity, config: await readNodeConfig(identity.home.config) })),
   );
   mkdirSync(home.root, { recursive: true, mode: 0o700 });
   const nodes: MeshNode[] = [];
   const renewals: (() => void)[] = [];
   // Its code is big, and most nodes have none.
-  const vaults = configs.some(({ config }) => config.vault !== undefined)
+  const vaults = configured.some(({ config }) => config.vault !== undefined)
     ? new (await import('./node-vault.ts')).NodeVaults(home.root, log)
     : undefined;
   const closeDoor = await openNodeDoor(bindable(home.socket), VERSION, () => nodes);
-  try {
-    for (const { home: own, name: fallback, via: kind, config } of configs) {
-      const name = config.node ?? fallback ?? '';
-      const refused = nodeRefusal(name);
-      if (refused !== undefined) throw new RefusedError(refused);
-      const heartbeatFile = config.heartbeat ?? own.heartbeat;
-      const said = naming(log, name);
-      const via = config.via ?? contextOf(kind, name);
-      const vault = config.vault && (await vaults?.take(config.vault, name, own.config, heartbeatFile));
-      mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
-      const parts = { name, home: own, config, via, controllers: controllersIn(config), log: said };
-      const tasks = await tasksOf(parts, vault?.spool);
-      const node = await MeshNode.start({
-        name,
-        ...(tasks === undefined ? {} : { tasks: tasks.writer }),
-        version: VERSION,
-        boot: randomUUID(),
-        controller: whereController(config),
-        uplinks: await uplinksOf(name, own, config, said),
-        flush: config.flush,
-        run: await runVia(via),
-        freeze: config.freeze,
-        freezeMsMax: config.freezeMsMax,
-        heartbeatFile,
-        ...(vault === undefined ? {} : { vault }),
-        frozenFile: own.frozen,
-        clock: systemClock,
-        log: said,
-      });
-      nodes.push(node);
-      tasks?.belongTo(node);
-      renewals.push(renewing(own, naming(log, name)));
-    }
-  } catch (error) {
-    for (const stop of renewals) stop();
-    await stopAll(nodes);
+  const stop = async (): Promise<void> => {
+    for (const end of renewals) end();
+    await Promise.all(nodes.map((node) => node.stop()));
     await vaults?.stop();
     await closeDoor();
+  };
+  try {
+    for (const one of configured) {
+      const node = await startNode(one, vaults, log);
+      nodes.push(node);
+      renewals.push(renewing(one.home, naming(log, node.name)));
+    }
+  } catch (error) {
+    await stop();
     throw error;
   }
   vaults?.start();
   return {
     nodes,
     stop: async () => {
-      for (const stop of renewals) stop();
-      await stopAll(nodes);
-      await vaults?.stop();
-      await closeDoor();
+      await stop();
       rmSync(home.socket, { force: true });
     },
   };
+}
+
+async function startNode(
+  { home, name: fallback, via: kind, config }: Identity & { readonly config: NodeConfig },
+  vaults: NodeVaults | undefined,
+  log: Log,
+): Promise<MeshNode> {
+  const name = config.node ?? fallback ?? '';
+  const refused = nodeRefusal(name);
+  if (refused !== undefined) throw new RefusedError(refused);
+  const heartbeatFile = config.heartbeat ?? home.heartbeat;
+  const said = naming(log, name);
+  const via = config.via ?? contextOf(kind, name);
+  const vault = config.vault && (await vaults?.take(config.vault, name, home.config, heartbeatFile));
+  mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
+  const parts = { name, home, config, via, controllers: controllersIn(config), log: said };
+  const tasks = await tasksOf(parts, vault?.spool);
+  const node = await MeshNode.start({
+    name,
+    ...(tasks === undefined ? {} : { tasks: tasks.writer }),
+    version: VERSION,
+    boot: randomUUID(),
+    controller: whereController(config),
+    uplinks: await uplinksOf(name, home, config, said),
+    flush: config.flush,
+    run: await runVia(via),
+    freeze: config.freeze,
+    freezeMsMax: config.freezeMsMax,
+    heartbeatFile,
+    ...(vault === undefined ? {} : { vault }),
+    frozenFile: home.frozen,
+    clock: systemClock,
+    log: said,
+  });
+  tasks?.belongTo(node);
+  return node;
 }
 
 /** The certificate of a node that has joined; what makes requests for one is big, and loaded when it is due. */
@@ -132,10 +142,6 @@ async function runVia(context: string | undefined): Promise<Run> {
   const reach = openReach(context);
   if (!reach.ok) throw new RefusedError(reach.error);
   return runIn(reach.value);
-}
-
-async function stopAll(nodes: readonly MeshNode[]): Promise<void> {
-  await Promise.all(nodes.map((node) => node.stop()));
 }
 
 /** For people, and to tell one controller from another: barriers of each are numbered anew. */

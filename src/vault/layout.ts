@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { deviceOf } from '../wire/mountinfo.ts';
 import { mountAt } from './mounted.ts';
 
 /** Where a task is: one atomic rename each from one to the next. */
@@ -22,17 +23,11 @@ export function nodeFolder(mount: string, node: string): string {
 export async function layOut(mount: string, device: string, node: string): Promise<void> {
   const root = await open(mount, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    if ((await root.stat()).dev !== deviceNumber(device) || mountAt(mount)?.device !== device)
+    if (deviceOf((await root.stat()).dev) !== device || mountAt(mount)?.device !== device)
       throw new Error(`${mount} is not the vault that was mounted there`);
     for (const folder of SPOOL_FOLDERS)
       await mkdir(nodeFolder(`/proc/self/fd/${root.fd}`, join(node, folder)), { recursive: true, mode: 0o700 });
   } finally {
     await root.close();
   }
-}
-
-/** As stat has it, for what the table of mounts has as `major:minor`. */
-function deviceNumber(device: string): number {
-  const [major = 0, minor = 0] = device.split(':').map(Number);
-  return (minor & 0xff) + ((major & 0xfff) << 8) + (minor >>> 8) * 0x10_0000;
 }

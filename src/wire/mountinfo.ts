@@ -23,6 +23,11 @@ export function parseMountInfo(text: string): Mount[] {
   });
 }
 
+/** `major:minor`, as the table has it, of what stat calls `dev`: 8 bits of the minor number, 12 of the major, the rest of the minor. */
+export function deviceOf(dev: number): string {
+  return `${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xf_ff00)}`;
+}
+
 /** Mount points are bytes in a latin1 string; Node wants UTF-8. */
 export function textPath(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString();

@@ -2,6 +2,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { refusal, type Refusal } from '../../base/refusal.ts';
+import { deviceOf, parseMountInfo } from '../../wire/mountinfo.ts';
 
 /**
  * Why tasks of this spool cannot change these datasets: a rollback would bring back a task that was done, or lose one that was dropped.
@@ -57,14 +58,7 @@ async function identityOf(path: string): Promise<string | undefined> {
 
 /** The ZFS dataset that a path is on, by the table of mounts; undefined where it is on none. */
 async function zfsSourceOf(path: string): Promise<string | undefined> {
-  const { dev } = await stat(path);
-  // As Linux packs the numbers of a device: 8 bits of the minor one, 12 of the major, the rest of the minor.
-  const number = `${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xf_ff00)}`;
-  const table = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  for (const line of table.split('\n')) {
-    const [left = '', right = ''] = line.split(' - ');
-    const [type, source] = right.split(' ');
-    if (type === 'zfs' && left.split(' ')[2] === number) return source;
-  }
-  return undefined;
+  const device = deviceOf((await stat(path)).dev);
+  const table = await readFile('/proc/self/mountinfo', 'latin1').catch(() => '');
+  return parseMountInfo(table).find((mount) => mount.fsType === 'zfs' && mount.device === device)?.source;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { mountOf, mountsInside } from '../../../src/storage/tree/mounts.ts';
-import { parseMountInfo } from '../../../src/wire/mountinfo.ts';
+import { deviceOf, parseMountInfo } from '../../../src/wire/mountinfo.ts';
 
 const TABLE = parseMountInfo(`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
 30 22 0:25 / /proc rw,nosuid - proc proc rw
@@ -37,4 +37,10 @@ test('mounts inside a directory, relative to it', () => {
   expect(mountsInside('/srv', TABLE)).toEqual(['with blank\\and\nline', 'b\xc3\xa4r']);
   expect(mountsInside('/', TABLE)).toContain('srvx');
   expect(mountsInside('/srvx', TABLE)).toEqual([]);
+});
+
+test('a device by its number, as stat has it', () => {
+  // Minor numbers above 255 go on behind the major one.
+  expect(deviceOf(0xfd01)).toBe('253:1');
+  expect(deviceOf((0x34 & 0xff) | (8 << 8) | (0x1200 << 12))).toBe('8:4660');
 });
