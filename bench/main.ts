@@ -1,6 +1,7 @@
 import { throughputBench, btrfsBench } from './api.ts';
 import { directoryBench } from './directory.ts';
 import { eventsBench } from './events.ts';
+import { exeBench } from './exe.ts';
 import { guardBench } from './guard.ts';
 import { ircBench } from './irc.ts';
 import { ledgerBench } from './ledger.ts';
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   directory: directoryBench,
   ledger: ledgerBench,
   node: nodeBench,
+  exe: exeBench,
   mesh: meshBench,
   'barrier-curve': barrierCurveBench,
   irc: ircBench,

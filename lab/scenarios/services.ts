@@ -75,7 +75,7 @@ export default scenario({
     const gone = await lab.hauki(['controller', 'uninstall']);
     assert.match(gone.stdout, /stay in/);
     assert.equal(await show('LoadState'), 'not-found');
-    assert.equal(await lab.sh('ls /etc/systemd/system | grep -c hauki || :'), '0\n');
+    assert.equal(await lab.sh('ls /etc/systemd/system | grep -c hauki-controller || :'), '0\n');
     assert.equal((await lab.run(['test', '-e', `${lab.home}/ledger`], { okCodes: 'any' })).code, 0);
     assert.match((await lab.hauki(['controller', 'uninstall'])).stdout, /^unchanged /);
   },

@@ -52,6 +52,9 @@ SystemCallFilter=@system-service @mount
 SystemCallErrorNumber=EPERM
 DevicePolicy=closed
 DeviceAllow=/dev/zfs rw
+# To put device nodes back, not to use them.
+DeviceAllow=block-* m
+DeviceAllow=char-* m
 # Not here, because each gives the service mounts of its own, and then nobody else sees the evidence that ZFS mounts for it: ProtectSystem=,
 # ProtectHome=, PrivateTmp=, PrivateDevices=, ProtectKernelTunables=, ProtectKernelModules=, ProtectKernelLogs=, ProtectControlGroups=.
 # Not RestrictSUIDSGID=: a rollback puts set-user-id bits back. Not MemoryDenyWriteExecute=: JavaScript is compiled.

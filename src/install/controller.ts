@@ -35,7 +35,7 @@ export async function installController({
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   };
-  return take([...unitSteps(there, unit, () => false), answering], {
+  return take([...unitSteps(there, unit, described.argv.slice(0, 2)), answering], {
     ...taking,
     restored: async () => {
       if (wasActive) await start(there, unit);

@@ -42,10 +42,7 @@ const TELL_MS = 5_000;
 export async function installNode(install: NodeInstall): Promise<string[]> {
   const { there, program, layout = LAYOUT } = install;
   await requireSystemd(there);
-  return run(install, [
-    (swapped) => programStep(there, { ...program, path: layout.program }, swapped),
-    () => joinStep({ ...install, layout }),
-  ]);
+  return run(install, [programStep(there, { ...program, path: layout.program }), joinStep({ ...install, layout })]);
 }
 
 /** A newer program for a node that was installed. What was there runs again when the new one is not heard of. */
@@ -61,19 +58,18 @@ export async function upgradeNode(install: NodeInstall): Promise<string[]> {
         `"hauki node install ${node}" does that. Nothing was changed.`,
       ),
     );
-  return run(install, [(swapped) => programStep(there, { ...program, path: layout.program }, swapped)]);
+  return run(install, [programStep(there, { ...program, path: layout.program })]);
 }
 
 async function run(
   { there, mesh, node, layout = LAYOUT, patienceMs, ...taking }: NodeInstall,
-  first: readonly ((swapped: () => void) => Step)[],
+  first: readonly Step[],
 ): Promise<string[]> {
   const unit: Unit = { name: NODE_UNIT, text: nodeUnit(layout) };
   const wasActive = await isActive(there, unit);
   const bootBefore = (await mesh.presence(node))?.boot;
-  let swapped = false;
   let restarted = false;
-  const unitWork = unitSteps(there, unit, () => swapped).map((step): Step => async () => {
+  const unitWork = unitSteps(there, unit, [layout.program]).map((step): Step => async () => {
     const work = await step();
     if (work !== undefined && /^(re)?start /.test(work.words)) restarted = true;
     return work;
@@ -83,7 +79,7 @@ async function run(
       await awaitHeartbeat({ there, mesh, node, patienceMs, tell: taking.tell }, restarted ? bootBefore : undefined);
     return undefined;
   };
-  const steps = [...first.map((step) => step(() => (swapped = true))), ...unitWork, heard];
+  const steps = [...first, ...unitWork, heard];
   return take([...steps, forgetOldStep(there, { path: layout.program })], {
     ...taking,
     restored: async () => {
@@ -122,7 +118,13 @@ export function joinStep({ there, mesh, node, layout }: Joining): Step {
         const token = await mesh.invite(node);
         // By stdin: what stands in an argument vector, everybody there can read.
         const argv = [layout.program, 'node', 'join', '-', '--home', layout.home];
-        await there.run(argv, `${token}\n`);
+        try {
+          await there.run(argv, `${token}\n`);
+        } catch (error) {
+          // An invitation that nobody waits for. One whose answer was lost has made a member, which the next run finds.
+          if (!(await mesh.isMember(node))) await mesh.revoke(node).catch(() => undefined);
+          throw error;
+        }
       },
     };
   };

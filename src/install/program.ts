@@ -29,19 +29,18 @@ export async function archOf(there: There): Promise<Arch> {
 
 /**
  * Puts the program in place: brought beside, checked by its hash and by running it, then swapped with what was there in one rename.
- *
- * @param swapped told when another program is there than before
  */
-export function programStep(there: There, { path, bytes, sha256 }: Program, swapped: () => void): Step {
+export function programStep(there: There, { path, bytes, sha256 }: Program): Step {
   const fresh = `${path}.new`;
   const old = `${path}.old`;
+  const folder = path.slice(0, path.lastIndexOf('/'));
   return async () => {
     const before = await there.sha256(path);
     if (before === sha256) return undefined;
     return {
       words: `${before === undefined ? 'bring' : 'replace'} ${path}`,
       act: async () => {
-        await there.run(['mkdir', '-p', '--', path.slice(0, path.lastIndexOf('/'))]);
+        await there.run(['mkdir', '-p', '--', folder]);
         const content = await bytes();
         await there.put(fresh, content, 0o755);
         const arrived = await there.sha256(fresh);
@@ -58,12 +57,14 @@ export function programStep(there: There, { path, bytes, sha256 }: Program, swap
         await there.run([fresh, '--version']);
         if (before !== undefined) await there.run(['ln', '-f', '--', path, old]);
         await there.run(['mv', '-f', '--', fresh, path]);
-        swapped();
       },
       undo: async () => {
         await there.run(['rm', '-f', '--', fresh]);
-        if (before === undefined) await there.run(['rm', '-f', '--', path]);
-        else if ((await there.sha256(old)) === before) await there.run(['mv', '-f', '--', old, path]);
+        if (before === undefined) {
+          await there.run(['rm', '-f', '--', path]);
+          // Unless somebody else has something in it.
+          await there.ask(['rmdir', '--', folder]);
+        } else if ((await there.sha256(old)) === before) await there.run(['mv', '-f', '--', old, path]);
       },
     };
   };

@@ -44,23 +44,22 @@ export async function isActive(there: There, { name }: Pick<Unit, 'name'>): Prom
 /**
  * Writes, enables and starts a unit.
  *
- * @param renewed whether what it runs has been replaced, so that it has to be started again
+ * @param files what it runs: when one of them was replaced, it is started again
  */
-export function unitSteps(there: There, unit: Unit, renewed: () => boolean): Step[] {
+export function unitSteps(there: There, unit: Unit, files: readonly string[]): Step[] {
   const { name, text } = unit;
   const path = unitPath(unit);
   const reload = async (): Promise<void> => void (await there.run(['systemctl', 'daemon-reload']));
-  let rewritten = false;
   return [
     async () => {
       const before = await there.text(path);
-      if (before === text) return undefined;
+      const unread = await property(there, unit, 'NeedDaemonReload');
+      if (before === text && unread !== 'yes') return undefined;
       return {
         words: `write ${path}`,
         act: async () => {
           await there.put(path, text, 0o644);
           await reload();
-          rewritten = true;
         },
         undo: async () => {
           if (before === undefined) await there.run(['rm', '-f', path]);
@@ -79,7 +78,7 @@ export function unitSteps(there: There, unit: Unit, renewed: () => boolean): Ste
     },
     async () => {
       const active = await isActive(there, unit);
-      if (active && !rewritten && !renewed()) return undefined;
+      if (active && !(await isOlderThan(there, unit, [path, ...files]))) return undefined;
       return {
         words: `${active ? 'restart' : 'start'} ${name}`,
         act: () => start(there, unit),
@@ -87,6 +86,25 @@ export function unitSteps(there: There, unit: Unit, renewed: () => boolean): Ste
       };
     },
   ];
+}
+
+/**
+ * Whether it was started before one of these files became what it is. Asked of the machine and not remembered, so that an installation that
+ * was killed in between is finished by the next.
+ */
+async function isOlderThan(there: There, unit: Pick<Unit, 'name'>, files: readonly string[]): Promise<boolean> {
+  const since = /^@(\d+)$/.exec(await property(there, unit, 'ActiveEnterTimestamp'))?.[1];
+  const { code, stdout } = await there.ask(['stat', '-c', '%Z', '--', ...files]);
+  if (since === undefined || code !== 0) return true;
+  return stdout
+    .trim()
+    .split('\n')
+    .some((changed) => Number(changed) > Number(since));
+}
+
+async function property(there: There, { name }: Pick<Unit, 'name'>, property: string): Promise<string> {
+  const { stdout } = await there.ask(['systemctl', 'show', '--timestamp=unix', '-p', property, '--value', name]);
+  return stdout.trim();
 }
 
 /** Starts it, or starts it again, and returns when it says that it is ready. @throws RefusedError with the end of its journal */
