@@ -3,8 +3,8 @@
  * say, after the last what the command left running.
  */
 export class Between {
-  /** The courier is ready for the command. */
-  ready = false;
+  /** The courier's first word: that it is ready for the command, and how it takes the command's stdin. */
+  greeting: string | undefined;
   /** The courier's last word: how the command ended. */
   report: string | undefined;
   #held: Buffer = Buffer.alloc(0);
@@ -14,6 +14,10 @@ export class Between {
   /** @param mark how each of the courier's words begins; they end with "}" */
   constructor(mark: Buffer) {
     this.#mark = mark;
+  }
+
+  get ready(): boolean {
+    return this.greeting !== undefined;
   }
 
   /** What was said before the courier was ready; its end, if it was long. */
@@ -39,7 +43,7 @@ export class Between {
       this.report = word;
       return pieces;
     }
-    this.ready = true;
+    this.greeting = word;
     return rest.length === 0 ? pieces : [...pieces, ...this.push(rest)];
   }
 

@@ -13,7 +13,13 @@ import { givenEnvironment, RUN_VARIABLE, type Unstarted } from './command.ts';
  * The courier is a shell script that hands over to Perl where there is one (Debian and Ubuntu always have it). The shell alone does the same,
  * but for three things a shell cannot: it does not tell `exit 143` from a death by signal 15, it may report a program that the system would
  * not execute as 126 or 127, and it does not notice that its caller is gone.
+ *
+ * It notices by its own stdin. The command's comes in frames, the last of which says that it has ended, and the stream they come by stays open for as long as
+ * the caller is there: its end is the caller's, whether that was killed or its connection broke, by ssh and by LXD alike. Then the courier ends the command.
  */
+
+/** The first word of a courier that takes the command's stdin in frames; any other takes it as it is. */
+export const LEASHED = 'leashed';
 
 /** Between the courier's words and a command's own there is only this: the run's id is 128 random bits. */
 export function markOf(run: string): Buffer {
@@ -112,22 +118,33 @@ export const PERL = [
   'sub failed { syswrite(W, "$_[0] " . (${+chr(33)} + 0)); exit 127; }',
   'sub take { my ($size, $got) = ($_[0], "");',
   'while (length($got) < $size) { sysread(STDIN, $got, $size - length($got), length($got)) or exit 75; } return $got; }',
-  'say_it("ready");',
+  `say_it("${LEASHED}");`,
   'my ($size, $c) = ("", ""); while (($c = take(1)) ne chr(10)) { $size .= $c; }',
   'my @items; for (split(chr(10), take($size), -1)) { my ($kind, $rest) = (substr($_, 0, 1), substr($_, 1));',
   'if ($kind eq "+") { $items[-1][1] .= chr(10) . $rest; } else { push @items, [$kind, $rest]; } }',
   'my @argv = map { $_->[1] } grep { $_->[0] eq "A" } @items;',
-  'pipe(R, W); my $pid = fork(); defined($pid) or exit 75;',
-  'if ($pid == 0) { close(R); setpgrp(0, 0); for (@items) { my ($kind, $rest) = @$_;',
+  'pipe(R, W); pipe(IN, OUT); my $pid = fork(); defined($pid) or exit 75;',
+  'if ($pid == 0) { close(R); close(OUT); open(STDIN, "<&IN"); close(IN); setpgrp(0, 0); for (@items) { my ($kind, $rest) = @$_;',
   'if ($kind eq "C") { chdir($rest) or failed("folder"); $ENV{PWD} = $rest; }',
   'if ($kind eq "E") { my ($name, $value) = split(/=/, $rest, 2); $ENV{$name} = $value; } }',
   'exec { $argv[0] } @argv; failed("program"); }',
-  'close(W); close(STDIN); $SIG{PIPE} = "IGNORE"; $SIG{CHLD} = sub {};',
+  'close(W); close(IN); $SIG{PIPE} = "IGNORE"; $SIG{CHLD} = sub {};',
   'my $why = ""; while (length($why) == 0) { my $n = sysread(R, $why, 64); last if defined($n) and $n == 0; }',
+  'sub gone { kill("TERM", -$pid); for (1 .. 30) { exit 75 if waitpid($pid, 1) and not kill(0, -$pid); select(undef, undef, undef, 0.1); } kill("KILL", -$pid); exit 75; }',
+  // What came, what of it is for the command, whether more will come, and whether the command still takes it.
+  'my ($raw, $bytes, $more, $open) = ("", "", 1, 1);',
+  'while (waitpid($pid, 1) == 0) { my ($read, $write) = ("", "");',
+  'vec($read, 0, 1) = 1 if length($bytes) < 65536; vec($write, fileno(OUT), 1) = 1 if $open and length($bytes);',
   // A pipe that can be read from its writing end is one whose reader is gone: nobody is left who would end the command.
-  'while (waitpid($pid, 1) == 0) { my $gone = ""; vec($gone, fileno(STDERR), 1) = 1 if -p STDERR;',
-  'if (select($gone, undef, undef, 0.2) > 0) { kill("TERM", -$pid);',
-  'for (1 .. 30) { select(undef, undef, undef, 0.1); } kill("KILL", -$pid); exit 75; } }',
+  'vec($read, fileno(STDERR), 1) = 1 if -p STDERR; next if select($read, $write, undef, 0.2) < 1;',
+  'gone() if vec($read, fileno(STDERR), 1);',
+  'if (vec($read, 0, 1)) { my $n = sysread(STDIN, $raw, 65536, length($raw)); gone() if defined($n) and $n == 0;',
+  'while ($more and length($raw) > 3) { my $size = unpack("N", $raw); last if length($raw) < 4 + $size;',
+  '$more = 0 if $size == 0; $bytes .= substr($raw, 4, $size) if $open; substr($raw, 0, 4 + $size) = ""; } }',
+  // A pipe that can be written to takes so much without waiting.
+  'if (vec($write, fileno(OUT), 1)) { my $n = syswrite(OUT, $bytes, 4096);',
+  'if (defined($n)) { substr($bytes, 0, $n) = ""; } else { close(OUT); ($bytes, $open) = ("", 0); } }',
+  'if ($open and not $more and length($bytes) == 0) { close(OUT); $open = 0; } }',
   'my $status = $?;',
   'say_it(length($why) ? $why : $status & 127 ? "signal " . ($status & 127) : "exit " . ($status >> 8));',
 ].join(' ');

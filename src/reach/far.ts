@@ -7,10 +7,10 @@ import { MUTATION_VARIABLE } from '../ports/processes.ts';
 import type { Command, Ended, Reach } from '../ports/reach.ts';
 import { Between } from './between.ts';
 import { CARRIER_VARIABLE, commandRefusal, endedBySignal, RUN_VARIABLE, unstartable } from './command.ts';
-import { letter, markOf, parseReport } from './courier.ts';
+import { LEASHED, letter, markOf, parseReport } from './courier.ts';
 import { endMarkedBy, type EndingOptions } from './ending.ts';
 import { filesOver } from './files.ts';
-import { feed, type Flow, flow } from './flow.ts';
+import { feed, type Flow, flow, framed } from './flow.ts';
 import { type Halt, halted, haltOf, neverBegun, stopped, unstopped } from './halt.ts';
 
 /** What leads to another place: a program that runs a courier there, and streams to and from it. */
@@ -155,7 +155,8 @@ async function deliver(
 ): Promise<Result<Ended, Refusal>> {
   const { child, flows, run } = passage;
   child.stdin.write(letter(command));
-  const starve = feed(child.stdin, command.stdin);
+  const leashed = passage.stdout.greeting === LEASHED;
+  const starve = feed(leashed ? framed(child.stdin) : child.stdin, command.stdin);
   void flows.stdout.done.then((how) => {
     if (how === 'unwanted') halt.because('nobody takes its output any more');
   });

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
-import type { Readable, Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 
 /** So long without a byte, of a program that has ended, and nothing more of its own is in the pipe. */
 const IDLE_MS = 50;
@@ -94,4 +94,39 @@ export function feed(target: Writable, input: Readable | Uint8Array | undefined)
     if (input !== undefined && !(input instanceof Uint8Array)) input.unpipe(target);
     target.destroy();
   };
+}
+
+/** A frame has its length first, in four bytes; one without length is the last. */
+const FRAME_BYTES_MAX = 32 * 1024;
+const LAST_FRAME = Buffer.alloc(4);
+
+/**
+ * What is written to it goes on in frames. Its end is a frame too, and what is below stays open: a reader there takes the end of that for the
+ * end of whoever wrote.
+ */
+export function framed(below: Writable): Writable {
+  return new Writable({
+    write: (chunk: Buffer, _, done) => {
+      let accepted = true;
+      for (let at = 0; at < chunk.length; at += FRAME_BYTES_MAX) {
+        const piece = chunk.subarray(at, at + FRAME_BYTES_MAX);
+        const size = Buffer.alloc(4);
+        size.writeUInt32BE(piece.length);
+        below.write(size);
+        accepted = below.write(piece);
+      }
+      if (accepted) done();
+      else below.once('drain', done);
+    },
+    final: (done) => {
+      below.write(LAST_FRAME);
+      done();
+    },
+    destroy: (error, done) => {
+      below.destroy();
+      done(error);
+    },
+    // Once the last frame is written it still holds what is below.
+    autoDestroy: false,
+  });
 }

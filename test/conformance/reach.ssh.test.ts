@@ -6,14 +6,19 @@ import { join } from 'node:path';
 import { sshReach } from '../../src/reach/ssh/ssh.ts';
 import { needs } from '../needs.ts';
 import { freePort, keygen, startSshd } from '../reach/sshd.ts';
+import { leashTests } from './reach-ending.ts';
+import type { Tried } from './reach-ground.ts';
 import { reachConformance } from './reach.ts';
 
 const SOME_CODES = [0, 1, 2, 3, 64, 125, 126, 127, 128, 129, 130, 137, 143, 159, 160, 254, 255];
 
 needs('sshd', 'ssh-keygen').describe('ssh', () => {
+  let exec: readonly string[] = [];
   reachConformance(async () => {
     const sshd = await startSshd();
     const { destination, options, folder } = sshd;
+    const { knownHosts = '', identity = '', config = '' } = options;
+    exec = ['--via', destination.name, '--known-hosts', knownHosts, '--identity', identity, '--ssh-config', config];
     const file = (name: string): string => join(folder, name);
     keygen(file('stranger'));
     const [type, key] = readFileSync(file('stranger.pub'), 'utf8').split(' ');
@@ -45,7 +50,11 @@ needs('sshd', 'ssh-keygen').describe('ssh', () => {
       ],
       close: sshd.close,
     };
-  });
+  }, leash);
+
+  function leash(at: Tried): void {
+    leashTests(at, () => exec);
+  }
 });
 
 needs('sshd', 'ssh-keygen').describe('ssh, where there is no Perl', () => {

@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { Command } from '../../src/ports/reach.ts';
 import { courierArgv, courierLine, letter, parseReport, PERL, SHELL } from '../../src/reach/courier.ts';
+import { framed } from '../../src/reach/flow.ts';
 import { needs } from '../needs.ts';
 
 /* The courier by itself: the scripts under each kind of shell, told by what they say. */
@@ -24,7 +26,13 @@ interface Said {
   readonly stderr: string;
 }
 
-function say(argv: readonly string[], text: string | Buffer, env: NodeJS.ProcessEnv = process.env): Promise<Said> {
+/** @param held whether the caller is there until the end */
+function say(
+  argv: readonly string[],
+  text: string | Buffer,
+  env: NodeJS.ProcessEnv = process.env,
+  held = false,
+): Promise<Said> {
   const [program = '', ...args] = argv;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env });
@@ -32,13 +40,21 @@ function say(argv: readonly string[], text: string | Buffer, env: NodeJS.Process
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.stdin.on('error', () => undefined);
-    child.stdin.end(text);
+    if (held) child.stdin.write(text);
+    else child.stdin.end(text);
     child.on('error', reject);
     child.on('close', () => resolve({ stdout, stderr }));
   });
 }
 
-const withStdin = Buffer.concat([letter(COMMAND), Buffer.from('its own stdin')]);
+/** A command and its stdin, as they go to a courier that takes it in frames. */
+function parcel(command: Command, stdin: string): Buffer {
+  const below = new PassThrough();
+  framed(below).end(stdin);
+  return Buffer.concat([letter(command), below.read() as Buffer]);
+}
+const deliver = (argv: readonly string[], command: Command, stdin = ''): Promise<Said> =>
+  say(argv, parcel(command, stdin), process.env, true);
 
 test('the constants hold nothing that login shells read in different ways', () => {
   expect(SHELL + PERL).not.toMatch(/['\\!\n]/);
@@ -47,26 +63,26 @@ test('the constants hold nothing that login shells read in different ways', () =
 describe('a login shell hands the courier on unharmed', () => {
   const line = courierLine(RUN);
   const expected = {
-    stdout: `{hauki run ready}${EXPECTED}{hauki run exit 7}`,
-    stderr: '{hauki run ready}{hauki run exit 7}',
+    stdout: `{hauki run leashed}${EXPECTED}{hauki run exit 7}`,
+    stderr: '{hauki run leashed}{hauki run exit 7}',
   };
   // --norc and the like: the line is what is tried, not what a user has set up.
   test.each([['sh'], ['bash', '--norc']])('%s', async (...shell) => {
-    expect(await say([...shell, '-c', line], withStdin)).toEqual(expected);
+    expect(await deliver([...shell, '-c', line], COMMAND, 'its own stdin')).toEqual(expected);
   });
   test('fish', needs('fish').options, async () => {
-    expect(await say(['fish', '--no-config', '-c', line], withStdin)).toEqual(expected);
+    expect(await deliver(['fish', '--no-config', '-c', line], COMMAND, 'its own stdin')).toEqual(expected);
   });
   test('tcsh', needs('tcsh').options, async () => {
-    expect(await say(['tcsh', '-f', '-c', line], withStdin)).toEqual(expected);
+    expect(await deliver(['tcsh', '-f', '-c', line], COMMAND, 'its own stdin')).toEqual(expected);
   });
 });
 
 test('every exit code is told', async () => {
   const wrong: unknown[] = [];
   for (let code = 0; code < 256; code += 1) {
-    const { stdout } = await say(courierArgv(RUN), letter({ argv: ['sh', '-c', `exit ${code}`] }));
-    if (stdout !== `{hauki run ready}{hauki run exit ${code}}`) wrong.push([code, stdout]);
+    const { stdout } = await deliver(courierArgv(RUN), { argv: ['sh', '-c', `exit ${code}`] });
+    if (stdout !== `{hauki run leashed}{hauki run exit ${code}}`) wrong.push([code, stdout]);
   }
   expect(wrong).toEqual([]);
 }, 60_000);
@@ -74,7 +90,15 @@ test('every exit code is told', async () => {
 test('a command that is cut off is not run', async () => {
   const whole = letter({ argv: ['echo', 'ran'] });
   for (let length = 0; length < whole.length; length += 1) {
-    expect((await say(courierArgv(RUN), whole.subarray(0, length))).stdout).toBe('{hauki run ready}');
+    expect((await say(courierArgv(RUN), whole.subarray(0, length))).stdout).toBe('{hauki run leashed}');
+  }
+});
+
+test('a caller that goes away ends the command', async () => {
+  const whole = parcel({ argv: ['sh', '-c', 'echo begun; cat; sleep 300; echo never'] }, 'stdin');
+  // All of it, and some of it: what is missing of its stdin does not come any more.
+  for (const text of [whole, whole.subarray(0, -4), whole.subarray(0, -6)]) {
+    expect((await say(courierArgv(RUN), text)).stdout).not.toMatch(/never|exit/);
   }
 });
 
