@@ -27,6 +27,8 @@ const PROBES = {
   acl: () => program('setfacl', 'acl') ?? program('getfacl', 'acl'),
   cgroup: probeCgroup,
   gocryptfs: () => program('gocryptfs', 'gocryptfs') ?? program('fusermount3', 'fuse3') ?? fuseDevice(),
+  sshfs: () => program('sshfs', 'sshfs'),
+  unshare: () => program('unshare', 'util-linux'),
   curl: () => program('curl', 'curl'),
   git: () => program('git', 'git'),
   'ssh-keygen': () => program('ssh-keygen', 'openssh-client'),

@@ -80,12 +80,18 @@ export type Opener = { readonly key: string } | { readonly recoveryKey: string }
 /** Has another key open the vault from now on. What is encrypted stays as it is, and so does the recovery key. */
 export async function changeKey(cipher: string, opener: Opener, key: string): Promise<Result<void, Refusal>> {
   const recovering = 'recoveryKey' in opener;
+  // What it was writing when it was killed, or the disk was full: it would neither take that away nor write over it.
+  const clear = (): void => rmSync(join(cipher, `${CONFIG}.tmp`), { force: true });
+  clear();
   const changed = await gocryptfs(
     ['-passwd', ...(recovering ? FROM_STDIN : []), '--', cipher],
     `${said(opener)}\n${key}\n`,
   );
   if (!changed.ok) return changed;
-  if (changed.value.code !== 0) return err(why(changed.value, cipher));
+  if (changed.value.code !== 0) {
+    clear();
+    return err(why(changed.value, cipher));
+  }
   // With a recovery key gocryptfs keeps the configuration of before, which the lost key opens.
   if (recovering) rmSync(join(cipher, `${CONFIG}.bak`), { force: true });
   return tryKey(cipher, key);

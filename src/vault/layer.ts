@@ -65,7 +65,7 @@ const LOG_BYTES_MAX = 256 * 1024;
  * of a pipe, and a terminal's Ctrl-C is ours to judge, so it is in a session of its own.
  */
 export async function mountLayer(plan: LayerPlan, warn: (words: string) => void): Promise<Result<Layer, Refusal>> {
-  const { name, fsType, point, log } = plan;
+  const { name, point, log } = plan;
   mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
   const free = await clearPoint(plan, warn);
   if (!free.ok) return free;
@@ -83,22 +83,17 @@ export async function mountLayer(plan: LayerPlan, warn: (words: string) => void)
   });
   let gone: Awaited<typeof ended> | undefined;
   void ended.then((how) => (gone = how));
-  const deadline = performance.now() + MOUNT_MS_MAX;
-  let found = mountAt(point);
-  while (found?.fsType !== fsType && gone === undefined && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    found = mountAt(point);
-  }
+  const device = await comesUp(plan, () => gone !== undefined);
   bare.value.close();
-  if (found?.fsType !== fsType || gone !== undefined) {
+  if (device === undefined) {
+    // Its mount may go a moment before it does, and its words tell why.
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, END_MS).unref())]);
     child.kill('SIGKILL');
     await detach(point);
-    const { pid } = child;
-    if (pid === undefined) return err(notInstalled(plan));
+    if (child.pid === undefined) return err(notInstalled(plan));
     if (gone === undefined) return err(refusal('vault_unavailable', `${name} did not mount ${point} in time.`));
     return err(plan.explain(gone.code, said()));
   }
-  const { device } = found;
   writeFileSync(marker(plan), JSON.stringify({ point, device }), { mode: 0o600 });
   return ok(
     mounted(
@@ -108,6 +103,20 @@ export async function mountLayer(plan: LayerPlan, warn: (words: string) => void)
       ended.then(({ words }) => words),
     ),
   );
+}
+
+/** @returns the device of the mount, once it is there and answers; undefined when it does not come to that */
+async function comesUp({ point, fsType }: LayerPlan, hasEnded: () => boolean): Promise<string | undefined> {
+  const deadline = performance.now() + MOUNT_MS_MAX;
+  let found = mountAt(point);
+  while (found?.fsType !== fsType) {
+    if (hasEnded() || performance.now() > deadline) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    found = mountAt(point);
+  }
+  // sshfs mounts before it has a connection, and takes itself away when there comes none.
+  const answers = (await pulseOf(point, PULSE_MS * 4)) === 'alive';
+  return answers && !hasEnded() && mountAt(point)?.device === found.device ? found.device : undefined;
 }
 
 function mounted(plan: LayerPlan, child: ChildProcess, device: string, ended: Promise<string>): Layer {

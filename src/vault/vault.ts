@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
@@ -13,9 +13,13 @@ import { type Layer, type LayerPlan, mountLayer } from './layer.ts';
 import { layOut, nodeFolder } from './layout.ts';
 import { type Keeper, takeMount } from './lock.ts';
 import { placeOf } from './mount-point.ts';
-import { pulseOf } from './mounted.ts';
+import { mountAt, pulseOf } from './mounted.ts';
 import { type SshfsSource, sshfsLayer } from './sshfs.ts';
 import { SupervisedVault } from './supervising.ts';
+import { detach } from './unmounting.ts';
+
+/** A folder for as long as one command works: its name goes on with the process id. */
+const WORK = 'work-';
 
 /** Where the ciphertext is: a folder of this machine, or one of another host. */
 export type Cipher = { readonly folder: string } | { readonly sshfs: SshfsSource };
@@ -135,7 +139,8 @@ export async function withCipher<T>(
   work: (folder: string) => Promise<Result<T, Refusal>>,
 ): Promise<Result<T, Refusal>> {
   if ('folder' in cipher) return work(cipher.folder);
-  const folder = join(home, `work-${process.pid}`);
+  await clearWork(home);
+  const folder = join(home, `${WORK}${process.pid}`);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { layers, folder: point } = cipherLayers(cipher, realpathSync(folder));
   const up: Layer[] = [];
@@ -145,9 +150,28 @@ export async function withCipher<T>(
       if (!layer.ok) return layer;
       up.push(layer.value);
     }
-    return await work(point);
+    const done = await work(point);
+    if (up.every(({ device }) => mountAt(point)?.device === device)) return done;
+    return err(refusal('context_unreachable', `The connection to ${nameOf(cipher)} broke in the middle.`));
   } finally {
     for (const layer of up) if (!(await layer.unmount()).ok) await layer.kill();
+    await clearWork(home, process.pid);
+  }
+}
+
+/** What this process, or one that was killed, had mounted for a while. */
+async function clearWork(home: string, done?: number): Promise<void> {
+  const names = existsSync(home) ? readdirSync(home).filter((name) => name.startsWith(WORK)) : [];
+  for (const name of names) {
+    const pid = Number(name.slice(WORK.length));
+    if (pid !== done && existsSync(`/proc/${pid}`)) continue;
+    const point = join(realpathSync(home), name, 'cipher');
+    const free = await detach(point);
+    if (!free.ok) continue;
+    // Never recursively: should it be mounted still, that would be the ciphertext.
+    if (existsSync(point) && readdirSync(point).length === 0) rmdirSync(point);
+    for (const file of readdirSync(join(home, name))) if (file !== 'cipher') rmSync(join(home, name, file));
+    if (!existsSync(point)) rmdirSync(join(home, name));
   }
 }
 

@@ -108,7 +108,7 @@ export function serversOf(folder: string): number[] {
     });
 }
 
-function argvOf(pid: number): string[] {
+export function argvOf(pid: number): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0$/, '').split('\0');
   } catch {

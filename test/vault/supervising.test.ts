@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { expect, onTestFinished, test } from 'vitest';
+
+import { ok } from '../../src/base/result.ts';
+import type { Clock } from '../../src/ports/clock.ts';
+import { gocryptfsLayer, initVault } from '../../src/vault/gocryptfs.ts';
+import { type Pulse, pulseOf } from '../../src/vault/mounted.ts';
+import { SupervisedVault } from '../../src/vault/supervising.ts';
+import { detach } from '../../src/vault/unmounting.ts';
+import { serversOf } from '../e2e/vaults.ts';
+import { needs } from '../needs.ts';
+import { until } from '../until.ts';
+
+/* The watch over a mount, with a clock that is in a hurry. */
+
+needs('gocryptfs').describe('a supervised vault', () => {
+  /** Every time is a hundredth of what it should be. */
+  const hasty: Clock = {
+    now: Date.now,
+    mono: () => performance.now(),
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms / 100);
+      return () => clearTimeout(timer);
+    },
+    soon: (run) => void setImmediate(run),
+  };
+
+  async function supervised(
+    prepare: (mount: string) => Promise<void> = () => Promise.resolve(),
+    pulse: (point: string, withinMs: number) => Promise<Pulse> = (point) => pulseOf(point, 500),
+  ) {
+    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hauki-vault-')));
+    const [cipher, mount] = [join(folder, 'cipher'), join(folder, 'mnt')];
+    const made = await initVault(cipher, 'key');
+    if (!made.ok) throw new Error(made.error.message);
+    const said: string[] = [];
+    const note = (fields: Readonly<Record<string, unknown>>, message: string) =>
+      void said.push(`${message} ${JSON.stringify(fields)}`);
+    const vault = new SupervisedVault({
+      layers: [gocryptfsLayer({ cipher, point: mount, key: () => ok('key'), log: join(folder, 'log') })],
+      prepare,
+      clock: hasty,
+      random: () => 0.5,
+      log: { info: note, warn: note, error: note },
+      pulse,
+    });
+    onTestFinished(async () => {
+      await vault.stop({ force: true });
+      for (const pid of serversOf(mount)) process.kill(pid, 'SIGKILL');
+      await detach(mount);
+      rmSync(folder, { recursive: true });
+    });
+    return { folder, mount, cipher, vault, said };
+  }
+
+  test('that does not answer is not ready, then ended and mounted again', { timeout: 30_000 }, async () => {
+    const { vault, mount, said } = await supervised();
+    let times = 0;
+    vault.onReady(() => (times += 1));
+    expect(vault.ready).toBe(false);
+    expect(await vault.start()).toEqual({ ok: true, value: undefined });
+    expect([vault.ready, vault.state, times]).toEqual([true, 'mounted', 1]);
+    const [server = Number.NaN] = serversOf(mount);
+    process.kill(server, 'SIGSTOP');
+    await until(() => vault.state === 'hanging' && !vault.ready, 'it is seen to hang');
+    await until(() => vault.ready && vault.remounts === 1, 'it is mounted again');
+    expect(said.join('\n')).toContain('it does not answer');
+    expect(times).toBe(2);
+    expect(await vault.stop()).toMatchObject({ ok: true });
+    expect([vault.state, vault.ready, serversOf(mount)]).toEqual(['unmounted', false, []]);
+  });
+
+  test('that hung for a moment is ready again without having been ended', { timeout: 30_000 }, async () => {
+    let next: Pulse = 'alive';
+    const { vault, mount } = await supervised(undefined, () => Promise.resolve(next));
+    await vault.start();
+    const before = serversOf(mount);
+    next = 'hanging';
+    await until(() => vault.state === 'hanging', 'it hangs', 5_000).finally(() => (next = 'alive'));
+    await until(() => vault.ready, 'it is ready');
+    expect([serversOf(mount), vault.remounts]).toEqual([before, 0]);
+  });
+
+  test(
+    'that cannot be laid out is not ready, and nothing is written into the bare folder',
+    { timeout: 30_000 },
+    async () => {
+      let broken = true;
+      const { vault, mount } = await supervised((at) => {
+        if (broken) throw new Error('no space left');
+        mkdirSync(join(at, 'nodes'));
+        return Promise.resolve();
+      });
+      expect(await vault.start()).toMatchObject({ ok: false, error: { code: 'vault_unavailable' } });
+      expect([vault.ready, vault.why?.message]).toEqual([false, expect.stringContaining('no space left')]);
+      broken = false;
+      await until(() => vault.ready, 'it is ready');
+      expect(await vault.stop()).toMatchObject({ ok: true });
+      expect(existsSync(join(mount, 'nodes'))).toBe(false);
+    },
+  );
+
+  test(
+    'is not ready when something else lies over it, or it was unmounted by hand',
+    { timeout: 30_000 },
+    async (context) => {
+      const { vault, mount } = await supervised();
+      await vault.start();
+      writeFileSync(join(mount, 'file'), '');
+      if (spawnSync('mount', ['-t', 'tmpfs', 'hauki-test', mount]).status !== 0)
+        context.skip('nothing can be mounted here');
+      expect(vault.ready).toBe(false);
+      spawnSync('umount', [mount]);
+      expect(vault.ready).toBe(true);
+      spawnSync('fusermount3', ['-u', mount]);
+      expect(vault.ready).toBe(false);
+      await until(() => vault.ready, 'it is mounted again');
+      expect(existsSync(join(mount, 'file'))).toBe(true);
+    },
+  );
+
+  test('that is stopped at any moment leaves nothing mounted', { timeout: 60_000 }, async () => {
+    const { vault, mount } = await supervised();
+    for (const ms of [0, 30, 150, 350, 500]) {
+      const begun = vault.start();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      expect(await vault.stop()).toMatchObject({ ok: true });
+      await begun;
+      expect([vault.state, serversOf(mount)]).toEqual(['unmounted', []]);
+    }
+    await vault.start();
+    const [server = Number.NaN] = serversOf(mount);
+    process.kill(server, 'SIGKILL');
+    expect(await vault.stop({ force: true })).toMatchObject({ ok: true });
+    expect(serversOf(mount)).toEqual([]);
+  });
+});
