@@ -22,7 +22,7 @@ const LAYERS = {
   trust: [...ADAPTER, 'client'],
   doors: [...ADAPTER, 'engine'],
   webhooks: [...ADAPTER, 'engine'],
-  node: [...ADAPTER, 'client', 'surgery'],
+  node: [...ADAPTER, 'client'],
   client: ['base', 'wire'],
 };
 /** The composition root: imports anything, and nothing imports it. */
