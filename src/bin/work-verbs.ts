@@ -91,6 +91,7 @@ Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
 
   function execText(): void {
     sshOptions(verb('exec', 'run the command blocks of a text, or a command, in the place each is meant for'))
+      .showHelpAfterError('hauki: a command stands behind "--": hauki exec --via local -- ls -l')
       .argument('<file>', 'a Markdown or plain text with command blocks; - for stdin')
       .option(
         '--via <node=context>',

@@ -262,4 +262,32 @@ needs('sshd', 'ssh-keygen').describe('over ssh', () => {
       await sshd.close();
     }
   });
+
+  test('a connection that breaks ends the block there, before its state is put back', async () => {
+    const at = place();
+    const sshd = await startSshd();
+    try {
+      const { knownHosts = '', identity = '', config = '' } = sshd.options;
+      const keys = ['--known-hosts', knownHosts, '--identity', identity, '--ssh-config', config];
+      const [pid, via] = [join(at.folder, 'pid'), ['--via', `crm=${sshd.destination.name}`]];
+      const text = block(
+        'node=crm',
+        `cd ${at.site}`,
+        `echo $$ > ${pid}`,
+        "trap '' TERM",
+        'while :; do date > made; done',
+      );
+      const running = at.start(['exec', gem(at, text), '--path', at.site, '--yes', '--json', ...via, ...keys]);
+      await until(() => existsSync(pid) && readFileSync(pid, 'utf8') !== '', 'the block runs');
+      process.kill(await sshd.connection(running.pid), 'SIGKILL');
+      const { code, stdout } = await running.done;
+      expect([code, JSON.parse(stdout)]).toMatchObject([
+        1,
+        { status: 'failed', blocks: [{ state: 'rolled_back', reason: { code: 'command_lost' } }] },
+      ]);
+      expect([isAlive(Number(readFileSync(pid, 'utf8'))), existsSync(join(at.site, 'made'))]).toEqual([false, false]);
+    } finally {
+      await sshd.close();
+    }
+  });
 });

@@ -99,12 +99,9 @@ export function describePlan(steps: readonly Step[], { passed }: Gem): string {
   return [...lines, ...notes, ...more].join('\n');
 }
 
-/** Commands keep their blanks; nothing in them moves the cursor. */
+/** Commands keep their tabs as blanks; nothing in them moves the cursor, or reads otherwise than it is run. */
 function printable(text: string): string {
-  return text
-    .split('\t')
-    .map((part) => (part.trim() === '' ? part : oneLine(`.${part}.`).slice(1, -1)))
-    .join('    ');
+  return oneLine(text.replaceAll('\t', '    '));
 }
 
 /** Without an intent of its own, what it does first is the best that can be said of it. */
