@@ -1,8 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 
 import type { HeartbeatRecord } from '../../src/node/node.ts';
 import type { NodeList } from '../../src/wire/mesh.ts';
@@ -10,16 +9,10 @@ import { type DatagramSocket, datagramSocket } from '../bin/datagram-socket.ts';
 import { needs } from '../needs.ts';
 import { startSshd } from '../reach/sshd.ts';
 import { until } from '../until.ts';
-import { place, type Place, ROOT, type Running, type RunOptions } from './place.ts';
+import { buildExecutable, EXE } from './executable.ts';
+import { place, type Place, type Running, type RunOptions } from './place.ts';
 
 /* The single executable as a node of a mesh whose controller runs under Node. */
-
-const EXE = join(ROOT, `exe/hauki-linux-${process.arch}`);
-
-beforeAll(() => {
-  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'scripts/build-exe.mjs')], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(stderr);
-}, 300_000);
 
 interface World {
   readonly own: Place;
@@ -63,7 +56,9 @@ function supervision(own: Place): { readonly socket: DatagramSocket; readonly en
   return { socket, env: { NOTIFY_SOCKET: path, WATCHDOG_USEC: '9000000' } };
 }
 
-describe('the executable', () => {
+needs('executable').describe('the executable', () => {
+  beforeAll(buildExecutable, 300_000);
+
   test('joins, is live, tells its supervisor, halts and flushes for a critical mutation, and stops when told to', async () => {
     const { own, start, join: joinAs, isLive } = await world();
     const home = join(own.folder, 'node');
@@ -178,7 +173,9 @@ describe('the executable', () => {
   });
 });
 
-needs('sshd', 'ssh-keygen').describe('the executable reaches', () => {
+needs('executable', 'sshd', 'ssh-keygen').describe('the executable reaches', () => {
+  beforeAll(buildExecutable, 300_000);
+
   test('another host by ssh', async () => {
     const own = place();
     const sshd = await startSshd();

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { joinStep, type Layout, type Mesh } from '../../src/install/node.ts';
 import { archOf, programStep } from '../../src/install/program.ts';
@@ -13,19 +12,21 @@ import { sshReach } from '../../src/reach/ssh/ssh.ts';
 import type { NodeView } from '../../src/wire/mesh.ts';
 import { needs } from '../needs.ts';
 import { type Sshd, startSshd } from '../reach/sshd.ts';
-import { place, type Place, ROOT } from './place.ts';
+import { buildExecutable, EXE } from './executable.ts';
+import { place, type Place } from './place.ts';
 
 /* What of bringing a node to another host needs no systemd, over a real ssh. The rest is in the lab: lab/scenarios/node-install.ts. */
 
-const EXE = join(ROOT, `exe/hauki-linux-${process.arch}`);
 const silent = { tell: () => {} };
 
-needs('sshd', 'ssh-keygen').describe('on another host', () => {
+/** Each look there is a connection, and a machine that is busy takes a second for one. */
+vi.setConfig({ testTimeout: 240_000 });
+
+needs('executable', 'sshd', 'ssh-keygen').describe('on another host', () => {
   let sshd: Sshd;
   let there: There;
   beforeAll(async () => {
-    const built = spawnSync(process.execPath, [join(ROOT, 'scripts/build-exe.mjs')], { encoding: 'utf8' });
-    if (built.status !== 0) throw new Error(built.stderr);
+    buildExecutable();
     sshd = await startSshd();
     there = new There(sshReach(sshd.destination, sshd.options));
   }, 300_000);
