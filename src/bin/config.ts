@@ -45,6 +45,7 @@ const schema = z.strictObject({
   lease: z
     .strictObject({ ttlMax: duration.optional(), grace: duration.optional(), reattach: duration.optional() })
     .optional(),
+  critical: z.strictObject({ datasets: z.array(z.string().min(1)).max(64).optional() }).optional(),
   streams: z.strictObject({ behind: z.int().min(1).optional(), stall: duration.optional() }).optional(),
   webhooks: z
     .strictObject({
@@ -92,6 +93,7 @@ function configOf({
   retention,
   reserve,
   lease,
+  critical,
   streams,
   webhooks,
   nodes,
@@ -112,6 +114,7 @@ function configOf({
       ttlMsMax: lease?.ttlMax ?? DEFAULT_POLICY.ttlMsMax,
       graceMs: lease?.grace ?? DEFAULT_POLICY.graceMs,
       reattachMs: lease?.reattach ?? DEFAULT_POLICY.reattachMs,
+      criticalDatasets: critical?.datasets ?? DEFAULT_POLICY.criticalDatasets,
       retention: { committed: kept('committed'), failed: kept('failed') },
       nodes: Object.fromEntries(nodePolicies) as Policy['nodes'],
     },

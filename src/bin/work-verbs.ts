@@ -24,7 +24,10 @@ export function workVerbs({ answer, verb, reader, collect }: WorkTools): Readonl
         .option('--node <name>', 'who asks (default: the host name)')
         .option('--ttl <duration>', 'length of the lease, renewed while the command runs (default: 10m)')
         .option('--wait <duration>', 'how long to wait for the locks (default: 30s)')
-        .option('--critical', 'halt and flush every node of the mesh first: one master snapshot, then go on')
+        .option(
+          '--critical',
+          'halt and flush every node of the mesh first: one master snapshot, then go on; without --path\nand --dataset of what config.yaml names',
+        )
         .option('--hold', 'critical: the nodes stay halted until the command has ended')
         .option('--allow-missing <node>', 'critical: do without this node; can be given again', collect)
         .option('--flush <duration>', 'critical: how long the nodes have for their flush (default: 30s)')
@@ -56,7 +59,11 @@ Exit codes: 0 committed · the command's own code when it failed and was rolled 
       reader('barrier', 'halt and flush every node, take one master snapshot, go on')
         .option('--intent <text>', 'what it is for (1 to 512 characters)')
         .option('--path <dir>', 'a directory to freeze; can be given again', collect)
-        .option('--dataset <name>', 'a dataset to freeze; can be given again', collect)
+        .option(
+          '--dataset <name>',
+          'a dataset to freeze; can be given again (default: those config.yaml names)',
+          collect,
+        )
         .option('--recursive', 'with every dataset inside those named, all of one moment (ZFS)')
         .option('--node <name>', 'who asks (default: the host name)')
         .option('--wait <duration>', 'how long to wait for mutations under way (default: 30s)')

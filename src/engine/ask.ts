@@ -5,7 +5,7 @@ import type { Mode, MutationRequest, OnExpiry } from '../core/mutation/mutation.
 export interface Ask {
   readonly node?: string;
   readonly intent: string;
-  /** Paths or dataset names. */
+  /** Paths or dataset names; none in critical mode: those of the policy. */
   readonly datasets: readonly string[];
   readonly mode?: Mode;
   readonly ttlMs?: number;

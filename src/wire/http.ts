@@ -75,9 +75,8 @@ export const MutationAsk = z
     intent: z.string().meta({ description: '1 to 512 characters: what is about to change, and why.' }),
     datasets: z
       .array(z.string().min(1).max(4096))
-      .min(1)
       .max(64)
-      .meta({ description: 'Absolute paths, or dataset names.' }),
+      .meta({ description: 'Absolute paths, or dataset names. None, in critical mode: those of the configuration.' }),
     node: z.string().max(256).optional(),
     mode: z.enum(['standard', 'critical']).optional(),
     ttl: duration.optional().meta({ description: 'Length of the lease; 10m.' }),

@@ -86,6 +86,7 @@ export const PolicyView = z
     reattachMs: durationMs,
     openMax: z.int(),
     datasetsMax: z.int(),
+    criticalDatasets: z.array(z.string()).meta({ description: 'Frozen by a critical mutation that names none.' }),
     nodes: z.array(
       z.object({
         node: z.string(),
@@ -132,7 +133,7 @@ export type TokenList = z.infer<typeof TokenList>;
 export type Whoami = z.infer<typeof Whoami>;
 
 export function policyOf(rules: Policy, members: readonly Member[]): PolicyView {
-  const { ttlMsMin, ttlMsMax, waitMsMax, graceMs, reattachMs, openMax, datasetsMax } = rules;
+  const { ttlMsMin, ttlMsMax, waitMsMax, graceMs, reattachMs, openMax, datasetsMax, criticalDatasets } = rules;
   const names = new Set([...Object.keys(rules.nodes), ...members.map((member) => member.name)]);
   return {
     ttlMsMin,
@@ -142,6 +143,7 @@ export function policyOf(rules: Policy, members: readonly Member[]): PolicyView 
     reattachMs,
     openMax,
     datasetsMax,
+    criticalDatasets: [...criticalDatasets],
     nodes: [...names].toSorted().map((node) => {
       const configured = rules.nodes[node];
       const invited = members.find((member) => member.name === node)?.policy;

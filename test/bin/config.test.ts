@@ -63,6 +63,8 @@ describe('config.yaml', () => {
     ['lease: { grace: soon }', /"soon" is not a duration/],
     ['- a list', /the file/],
     ['retention: {', /cannot be used/],
+    ['critical: { datasets: /srv }', /critical\.datasets/],
+    ['critical: { dataset: [/srv] }', /critical: .*dataset/],
     ['nodes: { bot: { datasets: /srv } }', /nodes\.bot\.datasets/],
     ['nodes: { bot: { modes: [fast] } }', /nodes\.bot\.modes/],
     ['nodes: { bot: { rate: -1 } }', /nodes\.bot\.rate/],

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { expect, onTestFinished, test } from 'vitest';
@@ -76,6 +76,30 @@ test('a barrier halts every node, takes one snapshot, and lets them go on', { ti
   const pinged = await mesh.place.run(['node', 'tell', 'crm', 'ping']);
   expect([pinged.code, pinged.stdout]).toEqual([0, expect.stringContaining('node crm answers')]);
   expect(codeOf(await mesh.place.run(['node', 'tell', 'nobody', 'ping', '--json']))).toBe('node_unknown');
+});
+
+test('what is frozen when nothing is named stands in config.yaml', { timeout: 120_000 }, async () => {
+  const own = place();
+  mkdirSync(own.home);
+  const mesh = await openMesh(own, (await freePorts())[0]);
+  const node = await running(mesh, 'crm');
+  const ask = ['barrier', '--intent', 'x', '--json'];
+  const denied = await own.run(ask);
+  expect([denied.code, codeOf(denied), denied.stdout]).toEqual([
+    64,
+    'datasets_invalid',
+    expect.stringContaining('config.yaml'),
+  ]);
+
+  writeFileSync(join(own.home, 'config.yaml'), JSON.stringify({ critical: { datasets: [own.site] } }));
+  mesh.controller.child.kill('SIGTERM');
+  await mesh.controller.done;
+  await own.controller(['controller', '--port', '0', '--json', '--listen', mesh.address]);
+  expect(await own.run(ask)).toMatchObject({ code: 0, stdout: expect.stringContaining(own.site) as string });
+  const guard = await own.run(['guard', '--critical', '--intent', 'y', '--', 'touch', join(own.site, 'changed')]);
+  expect(guard.code).toBe(0);
+  expect((await own.run(['guard', '--intent', 'z', '--', 'true'])).code).toBe(64);
+  await until(() => node.state() === 'running', 'it runs again');
 });
 
 test(

@@ -33,7 +33,8 @@ export function askOf(options: AskOptions, name: string | undefined, example: st
   if (intent === undefined)
     throw usage('There is no --intent.', `Say what you are about to change, and why. ${example}`);
   const datasets = [...path.map(absolute), ...(options.dataset ?? [])];
-  if (datasets.length === 0)
+  // In critical mode the controller may know what is meant.
+  if (datasets.length === 0 && !critical)
     throw usage('Nothing is named to be guarded.', `Name it with --path DIR or --dataset NAME. ${example}`);
   if (path.includes('')) throw usage('A --path is empty.', `Name a directory. ${example}`);
   const node = options.node ?? name;

@@ -86,7 +86,9 @@ async function refuseWithin(ask: MutationAsk, { client }: Connection): Promise<v
   if (outer === undefined) return;
   const view = await client.show(outer).catch(() => undefined);
   const wanted = ask.datasets.map((name) => ({ name }));
-  if (view?.stage !== 'cleared' || !anyOverlapping(view.datasets, wanted)) return;
+  // A barrier waits for everything.
+  const waits = ask.mode === 'critical' || anyOverlapping(view?.datasets ?? [], wanted);
+  if (view?.stage !== 'cleared' || !waits) return;
   const held = view.datasets.map(({ name }) => name).join(', ');
   const message = `This runs under mutation ${outer} already, which holds ${held}.`;
   throw new RefusedError(

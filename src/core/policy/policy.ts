@@ -17,6 +17,8 @@ export interface Policy {
   /** Mutations that may be open at once; more are refused. */
   readonly openMax: number;
   readonly datasetsMax: number;
+  /** Paths or names that a critical mutation freezes which names none itself. */
+  readonly criticalDatasets: readonly string[];
   readonly retention: RetentionPolicy;
   /** What a node may do; a node that is not named may do everything. */
   readonly nodes: Readonly<Record<string, NodePolicy>>;
@@ -30,6 +32,7 @@ export const DEFAULT_POLICY: Policy = {
   reattachMs: 10_000,
   openMax: 4_096,
   datasetsMax: 64,
+  criticalDatasets: [],
   retention: DEFAULT_RETENTION,
   nodes: {},
 };
@@ -81,7 +84,10 @@ export function nodeRefusal(node: string): Refusal | undefined {
 
 function datasetsRefusal(request: MutationRequest, policy: Policy): Refusal | undefined {
   const { datasets } = request;
-  if (datasets.length === 0) return refusal('datasets_invalid', 'No dataset is named.');
+  if (datasets.length === 0) {
+    const hint = 'Name one, or set "critical: { datasets: […] }" in the config.yaml of the controller.';
+    return refusal('datasets_invalid', 'No dataset is named.', request.mode === 'critical' ? hint : undefined);
+  }
   if (datasets.length > policy.datasetsMax) {
     return refusal('datasets_invalid', `${datasets.length} datasets are named; ${policy.datasetsMax} are allowed.`);
   }
