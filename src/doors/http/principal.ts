@@ -137,6 +137,11 @@ export function describePrincipal(principal: Principal): string {
   return principal.kind === 'operator' ? 'operator' : keyOf(principal.kind, principal.name);
 }
 
+/** For the ledger: an operator on the socket has no name of his own. */
+export function nameOf(principal: Principal | undefined): string | undefined {
+  return principal === undefined || principal.kind === 'operator' ? undefined : describePrincipal(principal);
+}
+
 function sameSecret(a: string, b: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(a), digest(b));
