@@ -38,7 +38,8 @@ export function openLink({ door, controller, log }: LinkParts): () => void {
     needs: ['node', 'admin'],
     accept: (request, socket, head, principal) => {
       const node = nodeSpeaking(principal, request, controller);
-      if (node.ok) link.accept(request, socket, head, node.value);
+      const until = principal.kind === 'node' ? principal.until : undefined;
+      if (node.ok) link.accept(request, socket, head, node.value, until);
       else refuseUpgrade(socket, node.error);
     },
     close: () => link.close(),

@@ -54,9 +54,21 @@ export type CommandBody =
   | { readonly type: 'holder_gone'; readonly mutation: MutationId }
   | { readonly type: 'commit'; readonly mutation: MutationId; readonly fence: number }
   /** Without a fence an operator asks. */
-  | { readonly type: 'rollback'; readonly mutation: MutationId; readonly fence?: number; readonly reason?: Refusal }
-  | { readonly type: 'resolve'; readonly mutation: MutationId; readonly choice: 'commit' | 'rollback' }
-  | { readonly type: 'pin'; readonly mutation: MutationId; readonly pinned: boolean }
+  | {
+      readonly type: 'rollback';
+      readonly mutation: MutationId;
+      readonly fence?: number;
+      readonly reason?: Refusal;
+      /** Of these three: which operator, where that is known; see Named. */
+      readonly who?: string;
+    }
+  | {
+      readonly type: 'resolve';
+      readonly mutation: MutationId;
+      readonly choice: 'commit' | 'rollback';
+      readonly who?: string;
+    }
+  | { readonly type: 'pin'; readonly mutation: MutationId; readonly pinned: boolean; readonly who?: string }
   | { readonly type: 'seal'; readonly dataset: Dataset; readonly sealed: boolean }
   /** `insist`: a person asks, so what the storage refused lately is tried again. */
   | { readonly type: 'prune'; readonly candidates: readonly Candidate[]; readonly insist?: boolean }

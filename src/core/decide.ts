@@ -79,7 +79,7 @@ function judge(state: State, command: Command, policy: Policy): Verdict {
     case 'rollback':
       return withMutation(state, command.mutation, (mutation) => rollback(state, mutation, command));
     case 'resolve':
-      return withMutation(state, command.mutation, (mutation) => resolve(mutation, command.choice));
+      return withMutation(state, command.mutation, (mutation) => resolve(mutation, command));
     case 'pin':
       return withMutation(state, command.mutation, (mutation) => pin(state, mutation, command));
     case 'seal':

@@ -75,19 +75,19 @@ export type EventBody =
   | { readonly type: 'renewed'; readonly mutation: MutationId; readonly expiresAt: number }
   | { readonly type: 'holder_lost'; readonly mutation: MutationId; readonly untilMs: number }
   | { readonly type: 'holder_back'; readonly mutation: MutationId }
-  | { readonly type: 'commit_started'; readonly mutation: MutationId; readonly by: Actor }
+  | ({ readonly type: 'commit_started'; readonly mutation: MutationId; readonly by: Actor } & Named)
   | { readonly type: 'committed'; readonly mutation: MutationId; readonly by: Actor }
-  | {
+  | ({
       readonly type: 'rollback_started';
       readonly mutation: MutationId;
       readonly attempt: number;
       readonly by: Actor;
       readonly reason?: Refusal;
-    }
+    } & Named)
   | { readonly type: 'rolled_back'; readonly mutation: MutationId; readonly evidence: readonly Evidence[] }
   | { readonly type: 'quarantined'; readonly mutation: MutationId; readonly reason: Refusal }
   | { readonly type: 'holder_stopped'; readonly mutation: MutationId }
-  | { readonly type: 'pinned'; readonly mutation: MutationId; readonly pinned: boolean }
+  | ({ readonly type: 'pinned'; readonly mutation: MutationId; readonly pinned: boolean } & Named)
   | {
       readonly type: 'seal_started';
       readonly dataset: DatasetName;
@@ -145,6 +145,11 @@ export interface FlushedNode {
 
 /** Who caused a step: the lease's holder, a person at the controller, or the controller itself. */
 export type Actor = 'holder' | 'operator' | 'controller';
+
+/** Which operator, where more is known of one than that he may: `token ci`, `IRC account alice`, `IRC signer alice`. */
+interface Named {
+  readonly who?: string;
+}
 
 /** Something of hauki's own on the storage that can be destroyed: a PRE snapshot, or the evidence of a rollback. */
 export interface Target {

@@ -109,15 +109,18 @@ export class Controller {
     return expectStage(await this.engine.submit({ type: 'commit', mutation: id, fence }, ended), 'committed');
   }
 
-  /** @param fence the holder's token; undefined: an operator asks */
-  async rollback(id: MutationId, fence?: number, reason?: Refusal): Promise<Result<Mutation, Refusal>> {
+  /**
+   * @param fence the holder's token; undefined: an operator asks
+   * @param who which operator, where that is known
+   */
+  async rollback(id: MutationId, fence?: number, who?: string): Promise<Result<Mutation, Refusal>> {
     const ended = ({ stage }: Mutation): boolean =>
       stage === 'rolled_back' || stage === 'quarantined' || stage === 'cancelled';
     const body = {
       type: 'rollback',
       mutation: id,
       ...(fence === undefined ? {} : { fence }),
-      ...(reason === undefined ? {} : { reason }),
+      ...(who === undefined ? {} : { who }),
     } as const;
     const result = required(await this.engine.submit(body, ended));
     return result.ok && result.value.stage === 'quarantined' ? err(reasonOf(result.value)) : result;
@@ -142,14 +145,19 @@ export class Controller {
     return ok(plans);
   }
 
-  async resolve(id: MutationId, choice: 'commit' | 'rollback'): Promise<Result<Mutation, Refusal>> {
+  /** @param who see rollback */
+  async resolve(id: MutationId, choice: 'commit' | 'rollback', who?: string): Promise<Result<Mutation, Refusal>> {
     const ended = ({ stage }: Mutation): boolean => stage !== 'committing' && stage !== 'rolling_back';
     const wanted = choice === 'commit' ? 'committed' : 'rolled_back';
-    return expectStage(await this.engine.submit({ type: 'resolve', mutation: id, choice }, ended), wanted);
+    const body = { type: 'resolve', mutation: id, choice, ...(who === undefined ? {} : { who }) } as const;
+    return expectStage(await this.engine.submit(body, ended), wanted);
   }
 
-  async pin(id: MutationId, pinned: boolean): Promise<Result<Mutation, Refusal>> {
-    return required(await this.engine.submit({ type: 'pin', mutation: id, pinned }));
+  /** @param who see rollback */
+  async pin(id: MutationId, pinned: boolean, who?: string): Promise<Result<Mutation, Refusal>> {
+    return required(
+      await this.engine.submit({ type: 'pin', mutation: id, pinned, ...(who === undefined ? {} : { who }) }),
+    );
   }
 
   /** Seals a dataset (true) or lifts its seal, and waits until the storage has done it. */

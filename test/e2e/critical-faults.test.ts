@@ -140,10 +140,9 @@ test(
     const halted = NAMES.every((name) => pulse(name)?.state === 'halted');
     writeFileSync(go, '');
     const { code, stderr }: Outcome = await guard.done;
-    if (code === 0) expect(halted).toBe(true);
-    else expect(stderr).toContain('The nodes were to stay halted');
+    expect(code === 0 ? halted : stderr.includes('The nodes were to stay halted')).toBe(true);
     await over('held', [code === 0 ? 'committed' : 'rolled_back']);
-    if (code === 0) for (const name of NAMES) expect(pulse(name)).toMatchObject({ held: true });
+    expect(NAMES.every((name) => pulse(name)?.held === true)).toBe(code === 0);
   },
 );
 

@@ -55,7 +55,7 @@ describe('a body that does not fit', () => {
     ['has no intent', { datasets: ['/x'] }, 400],
     ['has an intent that is a number', { ...good, intent: 7 }, 400],
     ['has datasets that are no list', { ...good, datasets: '/x' }, 400],
-    ['has no datasets', { ...good, datasets: [] }, 400],
+    ['has no datasets', { ...good, datasets: [] }, 422],
     ['has too many datasets', { ...good, datasets: Array.from({ length: 65 }, (_, n) => `/x${n}`) }, 400],
     ['has an empty dataset', { ...good, datasets: [''] }, 400],
     ['has a ttl that is a number', { ...good, ttl: 10 }, 400],

@@ -86,6 +86,13 @@ describe('a ledger that was lost is rebuilt from directories', () => {
     for (const lost of ['ledger', 'controller.key', 'controller.pub'])
       rmSync(join(here.home, lost), { recursive: true });
     expect(existsSync(join(here.home, 'ledger'))).toBe(false);
+    expect((await here.run(['audit', 'rebuild', '--dry-run'])).stdout).not.toContain('to let in');
+    await here.run(['mesh', 'init']);
+    const told = await here.run(['audit', 'rebuild', '--dry-run']);
+    expect(told.stdout).toMatch(
+      /knows no nodes and no API tokens; of those that had mutations: .*\n.*hauki node invite NAME/,
+    );
+    rmSync(join(here.home, 'mesh'), { recursive: true });
     await rebuilds(here, here.site, ids);
   });
 

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import type { DatasetName } from '../../core/dataset.ts';
 import { type Rebuilt, rebuild } from '../../core/rebuild/rebuild.ts';
@@ -44,7 +46,7 @@ export async function auditRebuild(options: RebuildOptions): Promise<number> {
         : await writeRebuilt(home.root, rebuilt.mutations, fence, systemClock.now());
     const report = reportOf(rebuilt, fence, records);
     if (options.json) printJson(report);
-    else printText(describe(report));
+    else printText([describe(report), ...describeForgotten(report, existsSync(join(home.root, 'mesh')))].join('\n'));
     return 0;
   } finally {
     release();
@@ -110,6 +112,17 @@ function reportOf({ mutations, skipped }: Rebuilt, fence: number, records: numbe
     skipped,
     ...(records === undefined ? {} : { records }),
   };
+}
+
+/** Who may come in stood in the ledger alone. */
+function describeForgotten({ mutations }: Report, isMesh: boolean): string[] {
+  if (!isMesh) return [];
+  const names = [...new Set(mutations.map(({ node }) => node))].toSorted();
+  const some = names.length === 0 ? '' : `; of those that had mutations: ${names.map(oneLine).join(', ')}`;
+  return [
+    `to let in  a rebuilt ledger knows no nodes and no API tokens${some}`,
+    '           for each: hauki node invite NAME, then hauki node join TOKEN there; hauki token create NAME',
+  ];
 }
 
 function describe({ status, mutations, skipped, fence }: Report): string {

@@ -26,9 +26,9 @@ export function commitAnswered(mutation: Mutation, answer: Answer<void>): EventB
 }
 
 export function rollback(state: State, mutation: Mutation, command: Extract<Command, { type: 'rollback' }>): Verdict {
-  const { fence } = command;
+  const { fence, who } = command;
   const by = fence === undefined ? 'operator' : 'holder';
-  const begin = (): Verdict => ok([rollbackStarted(mutation, by, command.reason)]);
+  const begin = (): Verdict => ok([rollbackStarted(mutation, by, command.reason, who)]);
   if (fence !== undefined) {
     if (mutation.fence === fence && (mutation.stage === 'rolled_back' || mutation.stage === 'rolling_back'))
       return ok([]);
@@ -40,7 +40,12 @@ export function rollback(state: State, mutation: Mutation, command: Extract<Comm
     case 'halting':
     case 'snapshotting':
     case 'verifying':
-      return ok(holderGone(mutation, refusal('cancelled', 'An operator took the request back before it was cleared.')));
+      return ok(
+        holderGone(
+          mutation,
+          refusal('cancelled', `${who ?? 'An operator'} took the request back before it was cleared.`),
+        ),
+      );
     case 'cleared':
       return begin();
     case 'committed':
@@ -76,13 +81,19 @@ function undo(state: State, mutation: Mutation, facts: Facts, begin: () => Verdi
   return begin();
 }
 
-function rollbackStarted(mutation: Mutation, by: 'holder' | 'operator', reason?: Refusal): EventBody {
+function rollbackStarted(
+  mutation: Mutation,
+  by: 'holder' | 'operator',
+  reason: Refusal | undefined,
+  who: string | undefined,
+): EventBody {
   return {
     type: 'rollback_started',
     mutation: mutation.id,
     attempt: mutation.attempt + 1,
     by,
     ...(reason === undefined ? {} : { reason }),
+    ...(who === undefined ? {} : { who }),
   };
 }
 
@@ -103,7 +114,7 @@ export function rollbackAnswered(state: State, command: Extract<Command, { type:
  * Even a commit goes through its effect: the holder may still be at work, and so may the storage, on a rollback that did not
  * answer in time. The locks are given away only when both are known to have ended.
  */
-export function resolve(mutation: Mutation, choice: 'commit' | 'rollback'): Verdict {
+export function resolve(mutation: Mutation, { choice, who }: Extract<Command, { type: 'resolve' }>): Verdict {
   if (mutation.stage !== 'quarantined') {
     return err(
       refusal(
@@ -112,6 +123,7 @@ export function resolve(mutation: Mutation, choice: 'commit' | 'rollback'): Verd
       ),
     );
   }
-  if (choice === 'rollback') return ok([rollbackStarted(mutation, 'operator')]);
-  return ok([{ type: 'commit_started', mutation: mutation.id, by: 'operator' }]);
+  if (choice === 'rollback') return ok([rollbackStarted(mutation, 'operator', undefined, who)]);
+  const named = who === undefined ? {} : { who };
+  return ok([{ type: 'commit_started', mutation: mutation.id, by: 'operator', ...named }]);
 }

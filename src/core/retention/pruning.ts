@@ -48,7 +48,8 @@ export function pin(state: State, mutation: Mutation, command: Extract<Command, 
     .map(({ name }) => name);
   const gone = going.length > 0 ? goneRefusal(mutation, going) : goneOf(state, mutation, command);
   if (command.pinned && gone !== undefined) return err(gone);
-  return ok([{ type: 'pinned', mutation: mutation.id, pinned: command.pinned }]);
+  const { pinned, who } = command;
+  return ok([{ type: 'pinned', mutation: mutation.id, pinned, ...(who === undefined ? {} : { who }) }]);
 }
 
 /** Why a mutation's snapshots cannot be relied on, if one of them was destroyed, or is about to be. */

@@ -16,7 +16,7 @@ import { askingNode, hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
 import type { RouteOptions } from './options.ts';
 import { Patience } from './patience.ts';
-import { describePrincipal } from './principal.ts';
+import { describePrincipal, nameOf } from './principal.ts';
 
 const LIST_DEFAULT = 50;
 
@@ -132,7 +132,8 @@ of JSON lines, whatever the decision: first the clearance or the refusal, later 
       if (body.fence === undefined && !hasScope(principal, 'operate')) {
         return reply.refuse(refusal('forbidden', 'Without its fencing token only an operator rolls a mutation back.'));
       }
-      return answerView(await controller.rollback(params.id, body.fence), reply);
+      const who = body.fence === undefined ? nameOf(principal) : undefined;
+      return answerView(await controller.rollback(params.id, body.fence, who), reply);
     },
   );
 
@@ -165,7 +166,8 @@ of JSON lines, whatever the decision: first the clearance or the refusal, later 
         response: { 200: contract.MutationView, ...refusals },
       },
     },
-    async (request, reply) => answerView(await controller.resolve(request.params.id, request.body.choice), reply),
+    async (request, reply) =>
+      answerView(await controller.resolve(request.params.id, request.body.choice, nameOf(request.principal)), reply),
   );
 
   app.put(
@@ -179,7 +181,8 @@ of JSON lines, whatever the decision: first the clearance or the refusal, later 
         response: { 200: contract.MutationView, ...refusals },
       },
     },
-    async (request, reply) => answerView(await controller.pin(request.params.id, request.body.pinned), reply),
+    async (request, reply) =>
+      answerView(await controller.pin(request.params.id, request.body.pinned, nameOf(request.principal)), reply),
   );
 
   app.get(

@@ -18,8 +18,8 @@ import { digestOf, type Enrolment } from '../../engine/enrolment.ts';
  */
 export type Principal =
   | { readonly kind: 'operator' }
-  /** `fingerprint`: of the key it showed, see Member. */
-  | { readonly kind: 'node'; readonly name: string; readonly fingerprint: string }
+  /** `fingerprint`: of the key it showed, see Member. `until`: when the certificate it showed runs out; wall clock, ms. */
+  | { readonly kind: 'node'; readonly name: string; readonly fingerprint: string; readonly until?: number }
   | { readonly kind: 'token'; readonly name: string; readonly scopes: readonly Scope[] };
 
 /** Which way a connection came in, and with it what counts there. */
@@ -101,7 +101,7 @@ export class Doorkeeper {
     const name = /^CN=(.*)$/m.exec(shown.subject)?.[1] ?? '';
     const { controller, enrolment } = this.#options;
     const member = identify(controller.engine.state.nodes, { name, fingerprint }, enrolment.now);
-    return member.ok ? ok({ kind: 'node', name, fingerprint }) : member;
+    return member.ok ? ok({ kind: 'node', name, fingerprint, until: Date.parse(shown.validTo) }) : member;
   }
 
   #counted(principal: Principal, socket: Socket): Result<Principal, Refusal> {
@@ -135,6 +135,11 @@ function keyOf(kind: 'node' | 'token', name: string): string {
 /** `node crm`, for people and the ledger. */
 export function describePrincipal(principal: Principal): string {
   return principal.kind === 'operator' ? 'operator' : keyOf(principal.kind, principal.name);
+}
+
+/** For the ledger: an operator on the socket has no name of his own. */
+export function nameOf(principal: Principal | undefined): string | undefined {
+  return principal === undefined || principal.kind === 'operator' ? undefined : describePrincipal(principal);
 }
 
 function sameSecret(a: string, b: string): boolean {

@@ -47,6 +47,8 @@ const EVERYBODY = { burst: 20, perSecond: 1 };
 const PEOPLE_MAX = 1_000;
 /** Words that are older are repeated, not said: as far apart may the server's clock and ours be. */
 const REPEATED_MS = 120_000;
+/** Of an account's name, chars. */
+const WHO_MAX = 100;
 
 /** Answers people, and does what those may ask for who may change things. */
 export class Asks {
@@ -94,7 +96,7 @@ export class Asks {
               : `account ${account} is not on the list`;
           return [`Refused: ${as}. Sign it instead: hauki irc sign`];
         }
-        return [await this.#change(said.change, `account ${account} (${spoken.nick})`)];
+        return [await this.#change(said.change, `IRC account ${account}`, spoken)];
       }
       case 'signed':
         return [await this.#signed(said.signed, spoken)];
@@ -103,7 +105,7 @@ export class Asks {
 
   async #signed(signed: Signed, spoken: Spoken): Promise<string> {
     const refused = await this.#options.signedLines.refusalOf(signed);
-    if (refused === undefined) return this.#change(signed.change, `${signed.signer}, signed (${spoken.nick})`);
+    if (refused === undefined) return this.#change(signed.change, `IRC signer ${signed.signer}`, spoken);
     this.#options.log.warn(
       { nick: oneLine(spoken.nick), signer: signed.signer },
       `IRC: a signed line was refused: ${refused}`,
@@ -111,20 +113,21 @@ export class Asks {
     return `Refused: ${refused}.`;
   }
 
-  async #change(change: Change, by: string): Promise<string> {
+  async #change(change: Change, by: string, { nick }: Spoken): Promise<string> {
     const { controller, log } = this.#options;
-    log.info({ by: oneLine(by), ...change }, 'IRC: a change is asked for');
+    const who = oneLine(by).slice(0, WHO_MAX);
+    log.info({ by: who, nick: oneLine(nick), ...change }, 'IRC: a change is asked for');
     const { mutation } = change;
     switch (change.kind) {
       case 'rollback':
-        return outcome(await controller.rollback(mutation), 'Rolled back');
+        return outcome(await controller.rollback(mutation, undefined, who), 'Rolled back');
       case 'resolve':
         return outcome(
-          await controller.resolve(mutation, change.choice),
+          await controller.resolve(mutation, change.choice, who),
           change.choice === 'commit' ? 'Committed' : 'Rolled back',
         );
       case 'pin':
-        return outcome(await controller.pin(mutation, change.pinned), change.pinned ? 'Pinned' : 'Unpinned');
+        return outcome(await controller.pin(mutation, change.pinned, who), change.pinned ? 'Pinned' : 'Unpinned');
     }
   }
 

@@ -10,7 +10,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Carrier, Heartbeat, LeaseWord, TaskPiece } from '../../ports/mesh.ts';
 import { type NodeAnswer, type NodeCommand, writeMessage } from '../../wire/link.ts';
-import { REFUSED, REPLACED, SILENT, STOPPING, TWICE } from './closing.ts';
+import { EXPIRED, REFUSED, REPLACED, SILENT, STOPPING, TWICE } from './closing.ts';
 import { Session } from './session.ts';
 
 export interface LinkOptions {
@@ -61,7 +61,7 @@ export class LinkDoor implements Carrier {
     this.#options = options;
     let cancel = (): void => {};
     const look = (): void => {
-      this.#closeSilent();
+      this.#closeOver();
       cancel = options.clock.after(LOOK_MS, look);
     };
     cancel = options.clock.after(LOOK_MS, look);
@@ -77,12 +77,13 @@ export class LinkDoor implements Carrier {
    * A request on `path` to become a WebSocket.
    *
    * @param node whose connection it is, by what it has shown
+   * @param until when that does not count any more; wall clock, ms
    */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer, node: string): void {
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, node: string, until = Infinity): void {
     // It may break at any time before the WebSocket takes it over.
     socket.on('error', () => socket.destroy());
     if (this.#closing) socket.destroy();
-    else this.#server.handleUpgrade(request, socket, head, (peer) => this.#open(node, peer));
+    else this.#server.handleUpgrade(request, socket, head, (peer) => this.#open(node, peer, until));
   }
 
   reaches(node: string): boolean {
@@ -116,8 +117,8 @@ export class LinkDoor implements Carrier {
     for (const sessions of [this.#linked, this.#opened]) for (const one of sessions.values()) one.close(STOPPING);
   }
 
-  #open(node: string, peer: ConstructorParameters<typeof Session>[1]): void {
-    const session = new Session(node, peer, this.#options.clock, {
+  #open(node: string, peer: ConstructorParameters<typeof Session>[1], until: number): void {
+    const session = new Session(node, peer, until, this.#options.clock, {
       heartbeat: (from, heartbeat) => this.#heard(from, heartbeat),
       output: ({ node: from, boot }, pieces) => {
         // Before its first heartbeat nobody knows which process it is.
@@ -167,11 +168,13 @@ export class LinkDoor implements Carrier {
     if (!this.#closing) this.#options.log.info({ node, boot }, "a node's link is gone");
   }
 
-  #closeSilent(): void {
-    const mono = this.#options.clock.mono();
+  #closeOver(): void {
+    const { clock } = this.#options;
+    const mono = clock.mono();
     for (const sessions of [this.#linked, this.#opened]) {
       for (const session of sessions.values()) {
         if (mono - session.heardMono >= SILENT_MS) session.close(SILENT);
+        else if (clock.now() >= session.until) session.close(EXPIRED);
       }
     }
   }

@@ -39,7 +39,7 @@ export async function flush(
   request: FlushRequest,
 ): Promise<string | undefined> {
   for (const { run: argv, withinMs } of plan.hooks) {
-    const { why } = await run(argv, { withinMs, ...request });
+    const { why } = await run(argv, { withinMs, leashed: true, ...request });
     if (why !== undefined) return `flush hook ${why}`;
   }
   const early = await sync(plan, run, request);

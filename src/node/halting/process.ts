@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
+import { leash } from './leash.ts';
+
 /** Programs and their arguments; no shell reads them. */
 export type Argv = readonly [string, ...string[]];
 
@@ -10,6 +12,8 @@ export interface Limits {
   readonly signal?: AbortSignal;
   /** On top of this process's own. */
   readonly env?: Readonly<Record<string, string>>;
+  /** It ends, with all it started, when this process dies; where it runs on this host. */
+  readonly leashed?: boolean;
 }
 
 /** How a program ended: `why` is there when it did not do what it should, in words for people. */
@@ -32,7 +36,7 @@ const STDOUT_MAX = 64 * 1024;
  * On this host, as a process group of its own: when its time is up, all that it started goes with it. A process that the kernel does
  * not let go of (a file system that hangs) is not waited for.
  */
-export const runHere: Run = ([program, ...args], { withinMs, signal, env }) =>
+export const runHere: Run = ([program, ...args], { withinMs, signal, env, leashed = false }) =>
   new Promise((resolve) => {
     const begun = performance.now();
     if (signal?.aborted === true) return resolve({ why: 'called off', stdout: '' });
@@ -41,6 +45,7 @@ export const runHere: Run = ([program, ...args], { withinMs, signal, env }) =>
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
+    const unleash = leashed && child.pid !== undefined ? leash(child.pid) : undefined;
     let stdout = '';
     let said = '';
     child.stdout?.on('data', (chunk: Buffer) => (stdout = (stdout + String(chunk)).slice(0, STDOUT_MAX)));
@@ -51,6 +56,7 @@ export const runHere: Run = ([program, ...args], { withinMs, signal, env }) =>
     const finish = (why: string | undefined): void => {
       for (const timer of timers) clearTimeout(timer);
       signal?.removeEventListener('abort', callOff);
+      unleash?.();
       // Something it left in the background may hold them open.
       child.stdout?.destroy();
       child.stderr?.destroy();

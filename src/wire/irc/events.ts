@@ -91,12 +91,12 @@ function wordsFor(event: Event, about?: About): string {
     case 'holder_stopped':
       return `The processes of ${who} have ended. [${event.mutation}]`;
     case 'commit_started':
-      return `Committing the mutation of ${who}, by its ${event.by} … [${event.mutation}]`;
+      return `Committing the mutation of ${who}, by ${by(event)} … [${event.mutation}]`;
     case 'committed':
       return `Committed: ${told(about)}. Lock released. [${event.mutation}]`;
     case 'rollback_started': {
       const reason = event.reason === undefined ? '' : ` ${why(event.reason)}`;
-      return `Rolling back the mutation of ${who}, by its ${event.by}.${reason} [${event.mutation}]`;
+      return `Rolling back the mutation of ${who}, by ${by(event)}.${reason} [${event.mutation}]`;
     }
     case 'rolled_back': {
       const kept =
@@ -106,7 +106,7 @@ function wordsFor(event: Event, about?: About): string {
     case 'quarantined':
       return `QUARANTINED, the locks stay until a person decides: ${told(about)}. ${why(event.reason)} [${event.mutation}]`;
     case 'pinned':
-      return `${event.pinned ? 'Pinned' : 'Unpinned'}: the snapshots of ${who}. [${event.mutation}]`;
+      return `${event.pinned ? 'Pinned' : 'Unpinned'}: the snapshots of ${who}${event.who === undefined ? '' : `, by ${name(event.who)}`}. [${event.mutation}]`;
     case 'seal_started':
       return `${event.sealed ? 'Sealing' : 'Unsealing'} '${name(event.dataset)}' …`;
     case 'sealed':
@@ -163,6 +163,10 @@ function names(all: readonly string[]): string {
   const shown = all.slice(0, NAMES_TOLD).map((one) => `'${name(one)}'`);
   const more = all.length > NAMES_TOLD ? ` and ${all.length - NAMES_TOLD} more` : '';
   return `${shown.join(', ')}${more}`;
+}
+
+function by({ by: actor, who }: Extract<Event, { type: 'commit_started' | 'rollback_started' }>): string {
+  return who === undefined ? `its ${actor}` : name(who);
 }
 
 function name(text: string): string {

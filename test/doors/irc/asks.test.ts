@@ -57,9 +57,10 @@ beforeEach(() => {
   asks = new Asks({
     asked: { controller: asked, now: () => clock.now(), startedAt: T0 - 5_000, presence: () => undefined },
     controller: {
-      rollback: async (id) => (id === ID ? err(refusal('snapshot_gone', 'It was pruned.')) : change(`rollback ${id}`)),
-      resolve: (id, choice) => change(`resolve ${id} ${choice}`),
-      pin: (id, pinned) => change(`pin ${id} ${pinned}`),
+      rollback: async (id, _fence, who) =>
+        id === ID ? err(refusal('snapshot_gone', 'It was pruned.')) : change(`rollback ${id} by ${who}`),
+      resolve: (id, choice, who) => change(`resolve ${id} ${choice} by ${who}`),
+      pin: (id, pinned, who) => change(`pin ${id} ${pinned} by ${who}`),
     },
     channel: '#mesh',
     isMember: (nick) => nick !== 'stranger',
@@ -133,7 +134,11 @@ describe('changes', () => {
     await say(`!rollback ${OTHER}`, { account: 'Alice' });
     await say(`!resolve ${OTHER} commit`, { account: 'alice' });
     await say(`!unpin ${OTHER}`, { account: 'alice', channel: undefined });
-    expect(done).toEqual([`rollback ${OTHER}`, `resolve ${OTHER} commit`, `pin ${OTHER} false`]);
+    expect(done).toEqual([
+      `rollback ${OTHER} by IRC account Alice`,
+      `resolve ${OTHER} commit by IRC account alice`,
+      `pin ${OTHER} false by IRC account alice`,
+    ]);
     expect(said[0]).toBe(`#mesh ann: Rolled back: 'hauki-crm' "deploy x" [${mutation(1).id}]`);
   });
 

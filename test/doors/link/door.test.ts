@@ -13,12 +13,14 @@ let clock: VirtualClock;
 let door: LinkDoor;
 let server: Server;
 let heard: string[];
+let expiresAt: number | undefined;
 let logged: string[];
 const sockets: WebSocket[] = [];
 
 beforeEach(async () => {
   clock = new VirtualClock();
   heard = [];
+  expiresAt = undefined;
   logged = [];
   const log = (_: unknown, message: string): void => void logged.push(message);
   door = new LinkDoor({
@@ -28,7 +30,7 @@ beforeEach(async () => {
   });
   server = createServer((_, response) => response.end('no link'));
   server.on('upgrade', (request, socket, head) =>
-    door.accept(request, socket, head, String(request.headers['hauki-node'])),
+    door.accept(request, socket, head, String(request.headers['hauki-node']), expiresAt),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
@@ -171,6 +173,20 @@ describe('what a link has to bear', { timeout: 30_000 }, () => {
     await clock.pass(5_000);
     await until(() => crm.ended, 'it is closed');
     expect(crm.ended).toMatch(/^4008/);
+  });
+
+  it('one whose certificate runs out: closed, however much it has to say', async () => {
+    expiresAt = clock.now() + 20_000;
+    const crm = await linked('crm', 'a');
+    for (let seq = 2; seq < 10; seq += 1) {
+      beat(crm, 'a', seq);
+      await until(() => heard.includes(`crm a ${seq} link`), 'it is heard');
+      await clock.pass(2_000);
+    }
+    expect(crm.ended).toBeUndefined();
+    await clock.pass(5_000);
+    await until(() => crm.ended, 'it is closed');
+    expect(crm.ended).toMatch(/^4010/);
   });
 
   it('10,000 junk messages: counted, a line in the log, and closed', async () => {
