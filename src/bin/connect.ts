@@ -17,6 +17,7 @@ export interface Connection {
   readonly operator: boolean;
 }
 
+const NOT_INHERITED = /^(HAUKI_(MUTATION|FENCE|SNAPSHOT|INTENT)|NOTIFY_SOCKET|WATCHDOG_(USEC|PID))$/;
 const START_MS_MAX = 20_000;
 /** A small young generation: a controller for one caller has little to do, and is 5 MB smaller for it. */
 const MODEST = ['--max-semi-space-size=1'];
@@ -180,9 +181,9 @@ async function start(home: Home, env: NodeJS.ProcessEnv): Promise<Refusal | unde
   return silent(home);
 }
 
-/** The controller is nobody's child: it must not be taken for a process of the mutation it was started from. */
+/** The controller is nobody's child: it must not be taken for a process of the mutation it was started from, nor speak for a service. */
 function environmentFor(home: Home, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const clean = Object.entries(env).filter(([name]) => !/^HAUKI_(MUTATION|FENCE|SNAPSHOT|INTENT)$/.test(name));
+  const clean = Object.entries(env).filter(([name]) => !NOT_INHERITED.test(name));
   return { ...Object.fromEntries(clean), HAUKI_HOME: home.root, HAUKI_READY_FD: '3' };
 }
 

@@ -37,3 +37,13 @@ test('a controller tells its supervisor that it is ready, what it does, that it 
   expect((await controller.done).code).toBe(0);
   expect(socket.taken().at(-1)).toBe('STOPPING=1\nSTATUS=stopping');
 });
+
+test('a controller that a command starts by the way does not speak for the service of that command', async () => {
+  const own = place();
+  const path = join(own.folder, 'notify');
+  const socket = datagramSocket(path);
+  onTestFinished(() => socket.close());
+  const { code } = await own.guard('echo "$NOTIFY_SOCKET" > seen', [], { env: { NOTIFY_SOCKET: path } });
+  expect(code).toBe(0);
+  expect(socket.taken()).toEqual([]);
+});
