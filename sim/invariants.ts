@@ -2,23 +2,14 @@ import type { Refusal } from '../src/base/refusal.ts';
 import { canonicalJson } from '../src/base/canonical.ts';
 import type { Result } from '../src/base/result.ts';
 import type { CommandBody } from '../src/core/command.ts';
-import { anyOverlapping, contains, type DatasetName } from '../src/core/dataset.ts';
+import { contains, type DatasetName } from '../src/core/dataset.ts';
 import type { Event } from '../src/core/event.ts';
 import { archive, evolve } from '../src/core/evolve.ts';
-import {
-  datasetNames,
-  holdsLocks,
-  isFinal,
-  type Mutation,
-  type MutationId,
-  type Stage,
-} from '../src/core/mutation/mutation.ts';
-import { pending } from '../src/core/pending.ts';
-import { sealsOver } from '../src/core/seal/seal.ts';
+import { datasetNames, holdsLocks, isFinal, type Mutation, type MutationId } from '../src/core/mutation/mutation.ts';
 import { EMPTY, type State } from '../src/core/state.ts';
 import type { Engine } from '../src/engine/engine.ts';
-import { verifyChain } from '../src/ledger/chain.ts';
-import { memoryLedger } from '../src/ledger/memory/ledger.ts';
+import { judgeEnd } from './ending.ts';
+import { conflicting, describe, FROM, type MutationEvent, NOT_YET, overlapping } from './facts.ts';
 import { alike, comparable } from './likeness.ts';
 import { differences, NOBODY } from './pool.ts';
 import type { World } from './world.ts';
@@ -28,32 +19,6 @@ export interface Violation {
   readonly invariant: number;
   readonly words: string;
 }
-
-type MutationEvent = Extract<Event, { mutation: MutationId }>;
-
-/** From which stages each fact about a mutation may come. */
-const FROM: Readonly<Record<Exclude<MutationEvent['type'], 'requested' | 'rebuilt' | 'pinned'>, readonly Stage[]>> = {
-  halt_started: ['queued'],
-  flushed: ['halting'],
-  snapshot_started: ['queued', 'halting'],
-  master_taken: ['snapshotting'],
-  denied: ['queued', 'withdrawing'],
-  cancelled: ['queued', 'withdrawing'],
-  withdraw_started: ['halting', 'snapshotting', 'verifying'],
-  cleared: ['snapshotting', 'verifying'],
-  renewed: ['cleared'],
-  holder_lost: ['cleared'],
-  holder_back: ['cleared'],
-  commit_started: ['cleared', 'quarantined'],
-  committed: ['cleared', 'committing'],
-  rollback_started: ['cleared', 'quarantined', 'committed'],
-  rolled_back: ['rolling_back', 'quarantined', 'committing'],
-  holder_stopped: ['quarantined'],
-  quarantined: ['cleared', 'committing', 'rolling_back', 'quarantined'],
-};
-
-/** Locks are held, and nobody is cleared. */
-const NOT_YET: ReadonlySet<string> = new Set(['halting', 'snapshotting', 'verifying', 'withdrawing']);
 
 /** How long after a closed connection a caller's mutation may still stand, ms: a slow append twice over, and more. */
 const GONE_MS_MAX = 12_000;
@@ -409,51 +374,7 @@ export class Invariants {
 
   /** The storm is over, everybody is gone, and time has passed. */
   async end(): Promise<void> {
-    const { disk, controller, pool, door } = this.#world;
-    const open = this.mutations().filter((mutation) => !isFinal(mutation) && mutation.stage !== 'quarantined');
-    for (const { id, stage } of open) this.violated(6, `${id} is still ${stage} long after everybody is gone.`);
-    for (const effect of pending(this.#mirror))
-      this.violated(6, `The ${effect.kind} of ${effect.subject} is still pending.`);
-    if (door.unanswered > 0) this.violated(0, `${door.unanswered} call(s) were never answered.`);
-    const { broken } = verifyChain(disk.data.records);
-    if (broken !== undefined) this.violated(6, `The ledger is broken at ${broken.seq}: ${broken.problem}`);
-
-    const events = disk.data.records.map(({ body }) => JSON.parse(body) as Event);
-    const replayed = evolve(EMPTY, events);
-    this.#same(await memoryLedger(disk.data).load(), archive(replayed), 'the stored state and the replayed ledger');
-    for (const [id, text] of disk.data.mutations) {
-      if (!alike(JSON.parse(text) as Mutation, replayed.mutations.get(id))) {
-        this.violated(7, `What is stored of ${id} is not what its events say.`);
-      }
-    }
-    const serving = controller.serving;
-    if (serving === undefined) this.violated(6, 'No controller runs at the end.');
-    else this.#same(serving.engine.state, archive(replayed), 'the live state and the replayed ledger');
-
-    for (const { name, mutation, outcome } of pool.frozen.values()) {
-      const stage = replayed.mutations.get(mutation)?.stage;
-      if (stage !== undefined && isFinal({ stage }) && outcome !== stage)
-        this.violated(0, `${name} was never told that ${mutation} is ${stage}; it says ${outcome ?? 'nothing'}.`);
-    }
-    this.#world.barriers.end();
-    const { unknown, missing } = replayed.findings;
-    const strangers = [...pool.frozen.values()].filter(({ mutation }) => mutation === NOBODY);
-    if (unknown.count !== strangers.length || missing.count > 0)
-      this.violated(0, `Found are ${unknown.count} unknown and ${missing.count} missing snapshots.`);
-
-    const lifted = new Set(
-      this.mutations()
-        .filter(holdsLocks)
-        .flatMap((mutation) => sealsOver(this.#mirror, mutation).map(({ name }) => name)),
-    );
-    for (const [dataset, { wanted }] of this.#mirror.seals) {
-      if (wanted && !pool.sealed.has(dataset) && !lifted.has(dataset))
-        this.violated(0, `${dataset} should be sealed and is writable.`);
-    }
-    for (const dataset of pool.sealed) {
-      if (this.#mirror.seals.get(dataset)?.wanted !== true)
-        this.violated(0, `${dataset} is sealed, and nobody wants that.`);
-    }
+    await judgeEnd(this.#world, this.#mirror, (invariant, words) => this.violated(invariant, words));
   }
 
   #same(one: State, other: State, what: string): void {
@@ -461,24 +382,4 @@ export class Invariants {
     const b = comparable(other);
     if (a !== b) this.violated(7, `Not alike: ${what}.\n  ${a}\n  ${b}`);
   }
-}
-
-/** A critical one has its locks on everything. */
-function conflicting(a: Mutation, b: Mutation): boolean {
-  return a.mode === 'critical' || b.mode === 'critical' || overlapping(a, b);
-}
-
-function overlapping(a: Mutation, b: Mutation): boolean {
-  return anyOverlapping(a.datasets, b.datasets);
-}
-
-function describe(event: Event): string {
-  const reason = 'reason' in event && event.reason !== undefined ? ` (${event.reason.code})` : '';
-  if ('mutation' in event) {
-    const more =
-      event.type === 'requested' ? ` ${datasetNames(event.request).join(' ')} ttl ${event.request.ttlMs}` : '';
-    return `${event.mutation} ${event.type}${reason}${more}`;
-  }
-  if ('target' in event) return `${event.type} ${event.target.name}${reason}`;
-  return 'dataset' in event ? `${event.type} ${event.dataset}${reason}` : event.type;
 }
