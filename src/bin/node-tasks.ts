@@ -12,6 +12,7 @@ import { ShadowWriter } from '../node/task/writer.ts';
 import type { Log } from '../ports/log.ts';
 import type { TaskPiece } from '../ports/mesh.ts';
 import type { Spool } from '../ports/spool.ts';
+import { sweepSince } from '../reach/local/sweep.ts';
 import { applyPatch, checkPatch, isPatch, type Patch, readPatch } from '../surgery/surgeon.ts';
 import { routeAsNode, routeToUrl } from '../trust/route.ts';
 import { systemClock } from './clock.ts';
@@ -70,6 +71,7 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
       applyPatch: (patch, root, signal) => applyPatch(patch as Patch, root, signal),
     },
     scratch: via === 'local' ? home.scratch : undefined,
+    sweeping: via === 'local' ? sweepSince : () => Promise.resolve((mutation) => reach.value.stop(mutation)),
     feed: new Feed(systemClock, (pieces) => tell(pieces)),
     clock: systemClock,
     random: Math.random,
