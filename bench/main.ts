@@ -9,6 +9,7 @@ import { nodeBench } from './node.ts';
 import { barrierCurveBench, benchNodes, meshBench } from './mesh.ts';
 import type { Row } from './row.ts';
 import { benchServer } from './server.ts';
+import { tasksBench } from './tasks.ts';
 import { zfsClearBench, zfsListBench, zfsRollbackBench } from './zfs.ts';
 
 /*
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   mesh: meshBench,
   'barrier-curve': barrierCurveBench,
   irc: ircBench,
+  tasks: tasksBench,
   events: eventsBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,

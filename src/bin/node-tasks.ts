@@ -13,6 +13,7 @@ import { spoolRefusal } from '../node/task/separation.ts';
 import { ShadowWriter } from '../node/task/writer.ts';
 import type { Log } from '../ports/log.ts';
 import type { Spool } from '../ports/spool.ts';
+import { sweepSince } from '../reach/local/sweep.ts';
 import { applyPatch, checkPatch, isPatch, type Patch, readPatch } from '../surgery/surgeon.ts';
 import { routeAsNode, routeToUrl } from '../trust/route.ts';
 import { systemClock } from './clock.ts';
@@ -74,6 +75,7 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
       applyPatch: (patch, root, signal) => applyPatch(patch as Patch, root, signal),
     },
     scratch: via === 'local' ? home.scratch : undefined,
+    sweeping: via === 'local' ? sweepSince : () => Promise.resolve((mutation) => reach.value.stop(mutation)),
     feed: new Feed(systemClock, (pieces) => owner?.tell(pieces)),
     clock: systemClock,
     random: Math.random,

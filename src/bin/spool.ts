@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 
 import { refusal, RefusedError } from '../base/refusal.ts';
 import { nodeHomeFrom } from './home.ts';
+import { nodeFolder } from '../vault/layout.ts';
 import { readNodeConfig } from './node-config.ts';
 import { nodeHomeAt, servedHome } from './node-home.ts';
 
@@ -16,7 +17,9 @@ export async function spoolOf(node: string, named: string | undefined): Promise<
   for (const one of [servedHome(home, node), home]) {
     const config = await readNodeConfig(one.config);
     const isIts = config.node === node || (config.node === undefined && one !== home);
-    if (isIts && config.spool !== undefined) return config.spool;
+    if (!isIts) continue;
+    if (config.spool !== undefined) return config.spool;
+    if (config.vault !== undefined) return nodeFolder(config.vault.mount, node);
   }
   return undefined;
 }

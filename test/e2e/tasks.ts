@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 
 import type { TaskResult } from '../../src/core/task/ending.ts';
@@ -27,19 +28,19 @@ export interface Tasks {
   readonly counting: (name: string, script: string, header?: string) => string;
 }
 
-let ports = 0;
-
 /**
  * @param rules what node.yaml says of tasks; by default, unsigned ones are run on the place's site
  * @param linked whether the node has joined the mesh, and so can be told things and halted; joining takes its time
  */
 export async function tasksAt(rules: object = { unsigned: 'run' }, linked = false): Promise<Tasks> {
   const own = place();
-  const mesh = linked ? await openMesh(own, 20_100 + (process.pid % 900) * 10 + (ports += 1)) : undefined;
-  await mesh?.joined('crm');
+  const mesh = linked ? await openMesh(own, await freePort()) : undefined;
+  const joined = await mesh?.joined('crm');
+  // Then it speaks with its controller over mutual TLS, as in production.
+  const told = joined === undefined ? {} : (JSON.parse(readFileSync(join(joined.home, 'node.yaml'), 'utf8')) as object);
   const controller = mesh?.controller ?? (await own.controller());
   const spool = join(own.folder, 'spool');
-  const node = nodeAt(own, 'crm', { spool, tasks: { datasets: [own.site], ...rules } });
+  const node = nodeAt(own, 'crm', { ...told, spool, tasks: { datasets: [own.site], ...rules } });
   await until(() => existsSync(join(spool, 'inbox')), 'the spool is there');
   const runs = join(own.folder, 'runs');
   mkdirSync(runs);
@@ -71,4 +72,13 @@ export async function tasksAt(rules: object = { unsigned: 'run' }, linked = fals
 
 function listed(spool: string): string[] {
   return existsSync(spool) ? (readdirSync(spool, { recursive: true }) as string[]) : [];
+}
+
+/** One that nobody listens on: test files run beside each other in one process. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }

@@ -16,6 +16,8 @@ export interface Theatre {
   /** Where what is run lies on this host; undefined: the reach leads elsewhere, and it is brought there. */
   readonly scratch: string | undefined;
   readonly timeoutMs: number;
+  /** Called before anything runs. @returns what ends all that runs under a mutation */
+  readonly sweeping: () => Promise<Reach['stop']>;
 }
 
 /** Runs a cleared task and its `verify`, and leaves nothing of it running. Refused: it has failed. */
@@ -23,7 +25,7 @@ export async function operate(
   surgery: Surgery,
   guarded: Pick<Guarded, 'mutation' | 'env' | 'signal'>,
   log: TaskLog,
-  { reach, surgeon, scratch, timeoutMs }: Theatre,
+  { reach, surgeon, scratch, timeoutMs, sweeping }: Theatre,
 ): Promise<Result<void, Refusal>> {
   const { name, header, root } = surgery;
   const limitMs = header.timeoutMs ?? timeoutMs;
@@ -44,13 +46,11 @@ export async function operate(
     return ran.ok ? verdictOn(ran.value, what) : ran;
   };
 
+  const sweep = await sweeping();
   const worked = surgery.patch === undefined ? await runScript() : await patched();
   const verified = worked.ok && header.verify !== undefined ? await run(header.verify, `verify of ${name}`) : worked;
   // What it left in the background would go on changing what is committed.
-  const gone =
-    surgery.patch !== undefined && header.verify === undefined
-      ? ok({ stopped: 0 })
-      : await reach.stop(guarded.mutation);
+  const gone = await sweep(guarded.mutation);
   if (gone.ok && gone.value.stopped > 0) log.note(`${gone.value.stopped} processes that it left behind were ended`);
   if (!verified.ok) return verified;
   return gone.ok ? ok(undefined) : gone;

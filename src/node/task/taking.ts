@@ -27,6 +27,8 @@ export interface Room {
   readonly surgeon: Surgeon;
   /** See Theatre. */
   readonly scratch: string | undefined;
+  /** See Theatre. */
+  readonly sweeping: () => Promise<Reach['stop']>;
   readonly feed: Feed;
   readonly clock: Clock;
   readonly log: Log;
@@ -98,11 +100,12 @@ async function perform(
         try {
           output.note(executingWords(name, driver));
           log.info({ task: name, mutation, snapshot }, executingWords(name, driver));
-          const { reach, surgeon, scratch } = room;
+          const { reach, surgeon, scratch, sweeping } = room;
           const worked = await operate(surgery, guarded, output, {
             reach,
             surgeon,
             scratch,
+            sweeping,
             timeoutMs: rules.timeoutMs,
           });
           if (!worked.ok) output.note(worked.error.message);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import type { Spool } from '../../ports/spool.ts';
+import { makeFolders } from './folders.ts';
 import { Inbox } from './inbox.ts';
 import { recover } from './recovery.ts';
 import { type Room, take } from './taking.ts';
@@ -135,6 +136,8 @@ export class ShadowWriter {
   }
 
   async #recover(): Promise<boolean> {
+    // A vault that was empty when it was mounted has none yet.
+    makeFolders(this.#room.folders);
     const waits = await recover(this.#room);
     this.#recovered = waits === undefined;
     if (waits === undefined) this.#failures = 0;

@@ -122,7 +122,7 @@ async function processes(mark: string): Promise<Process[]> {
 }
 
 /** The process id that was given away last: the last word of "0.20 0.18 0.12 1/80 11206". */
-async function lastPid(): Promise<number> {
+export async function lastPid(): Promise<number> {
   return Number((await readFile('/proc/loadavg', 'latin1')).trim().split(' ').at(-1));
 }
 
@@ -130,7 +130,7 @@ async function lastPid(): Promise<number> {
 const START_TIME = 19;
 
 /** @returns undefined for a process that is gone, is only waiting to be reaped, or is none of our business */
-async function describe(pid: number, mark: string): Promise<Process | undefined> {
+export async function describe(pid: number, mark: string): Promise<Process | undefined> {
   try {
     // "pid (command) state ppid …"; the command may contain anything, parentheses too.
     const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
