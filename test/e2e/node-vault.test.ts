@@ -76,6 +76,29 @@ needs('gocryptfs').describe('a node with a vault', () => {
     expect(vault.isMounted()).toBe(false);
   });
 
+  test('runs the tasks that are dropped into it, each once, also when it is killed under one', async () => {
+    const own = place();
+    const vault = await vaultIn(own);
+    await own.controller();
+    const ran = join(own.folder, 'ran');
+    const crm = nodeAt(own, 'crm', { ...settings(vault), tasks: { datasets: [own.site], unsigned: 'run' } });
+    await until(() => existsSync(vault.at('nodes/crm/inbox')), 'its folders are there');
+    const names = ['a.task', 'b.task', 'c.task'];
+    for (const name of names) {
+      const file = join(own.folder, name);
+      writeFileSync(file, `#!/bin/sh\necho ${name} >>'${ran}'\ncp '${ran}' state\nsleep 1\n`);
+      expect((await crm.hauki(['task', 'drop', 'crm', file])).code).toBe(0);
+    }
+    await until(() => existsSync(ran), 'the first one runs');
+    process.kill(vault.servers()[0] ?? 0, 'SIGKILL');
+    const ended = (name: string): boolean => existsSync(vault.at('nodes/crm/done', `${name}.result.json`));
+    await until(() => names.every(ended), 'all are done', 40_000);
+    expect(readFileSync(ran, 'utf8')).toBe('a.task\nb.task\nc.task\n');
+    expect(readFileSync(join(own.site, 'state'), 'utf8')).toBe('a.task\nb.task\nc.task\n');
+    crm.signal('SIGTERM');
+    await crm.running.done;
+  });
+
   test('can be several nodes in one vault; what cannot be meant is refused', async () => {
     const own = place();
     const vault = await vaultIn(own);
