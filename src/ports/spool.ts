@@ -1,4 +1,4 @@
-/** The folder that tasks come in by, and whether it is there. */
+/** Where a node's tasks lie: a folder that may not be there yet, because its vault is not mounted. */
 export interface Spool {
   readonly folder: string;
   /** While it is not, tasks wait. */
