@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod';
 
-import type { Cipher } from '../vault/vault.ts';
+import type { Cipher } from '../vault/cipher.ts';
 import { isFrom } from '../wire/vault/sshfs.ts';
 import type { KeySource } from './vault-key.ts';
 

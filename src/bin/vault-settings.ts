@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
 import { refusal, RefusedError } from '../base/refusal.ts';
-import type { Cipher } from '../vault/vault.ts';
+import type { Cipher } from '../vault/cipher.ts';
 import { isFrom } from '../wire/vault/sshfs.ts';
 import { absolute, nodeHomeFrom } from './home.ts';
 import { type NodeConfig, readNodeConfig } from './node-config.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
@@ -8,21 +8,13 @@ import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { Spool } from '../ports/spool.ts';
 import type { Vault, VaultView } from '../ports/vault.ts';
+import { type Cipher, cipherLayers } from './cipher.ts';
 import { gocryptfsLayer } from './gocryptfs.ts';
-import { type Layer, type LayerPlan, mountLayer } from './layer.ts';
 import { layOut, nodeFolder } from './layout.ts';
 import { type Keeper, takeMount } from './lock.ts';
 import { placeOf } from './mount-point.ts';
-import { mountAt, pulseOf } from './mounted.ts';
-import { type SshfsSource, sshfsLayer } from './sshfs.ts';
+import { pulseOf } from './mounted.ts';
 import { SupervisedVault } from './supervising.ts';
-import { detach } from './unmounting.ts';
-
-/** A folder for as long as one command works: its name goes on with the process id. */
-const WORK = 'work-';
-
-/** Where the ciphertext is: a folder of this machine, or one of another host. */
-export type Cipher = { readonly folder: string } | { readonly sshfs: SshfsSource };
 
 export interface OpenOptions {
   readonly cipher: Cipher;
@@ -97,15 +89,12 @@ export async function openVault(options: OpenOptions): Promise<Result<OpenVault,
   const placed = placeFor(options.mount);
   if (!placed.ok) return placed;
   const mount = placed.value;
-  const taken = await takeMount(mount, kind);
-  if (!taken.ok) return taken;
+  const shadow = 'folder' in cipher ? whyInside(mount, cipher.folder) : undefined;
+  if (shadow !== undefined) return err(shadow);
   const folder = vaultFolder(options.home, mount);
   const below = cipherLayers(cipher, folder);
-  const shadow = 'folder' in cipher ? whyInside(mount, cipher.folder) : undefined;
-  if (shadow !== undefined) {
-    taken.value();
-    return err(shadow);
-  }
+  const taken = await takeMount(mount, kind);
+  if (!taken.ok) return taken;
   const top = gocryptfsLayer({
     cipher: below.folder,
     point: mount,
@@ -127,66 +116,10 @@ export async function openVault(options: OpenOptions): Promise<Result<OpenVault,
   return ok(new OpenVault(kept, below.name, nodes, taken.value));
 }
 
-/** Where people see that it is: a path, or `user@host:/path`. */
-export function nameOf(cipher: Cipher): string {
-  return 'folder' in cipher ? cipher.folder : cipher.sshfs.from;
-}
-
-/** Has the cipher folder at hand for as long as the work takes: it may be on another host. */
-export async function withCipher<T>(
-  cipher: Cipher,
-  home: string,
-  work: (folder: string) => Promise<Result<T, Refusal>>,
-): Promise<Result<T, Refusal>> {
-  if ('folder' in cipher) return work(cipher.folder);
-  await clearWork(home);
-  const folder = join(home, `${WORK}${process.pid}`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { layers, folder: point } = cipherLayers(cipher, realpathSync(folder));
-  const up: Layer[] = [];
-  try {
-    for (const plan of layers) {
-      const layer = await mountLayer(plan, () => {});
-      if (!layer.ok) return layer;
-      up.push(layer.value);
-    }
-    const done = await work(point);
-    if (up.every(({ device }) => mountAt(point)?.device === device)) return done;
-    return err(refusal('context_unreachable', `The connection to ${nameOf(cipher)} broke in the middle.`));
-  } finally {
-    for (const layer of up) if (!(await layer.unmount()).ok) await layer.kill();
-    await clearWork(home, process.pid);
-  }
-}
-
-/** What this process, or one that was killed, had mounted for a while. */
-async function clearWork(home: string, done?: number): Promise<void> {
-  const names = existsSync(home) ? readdirSync(home).filter((name) => name.startsWith(WORK)) : [];
-  for (const name of names) {
-    const pid = Number(name.slice(WORK.length));
-    if (pid !== done && existsSync(`/proc/${pid}`)) continue;
-    const point = join(realpathSync(home), name, 'cipher');
-    const free = await detach(point);
-    if (!free.ok) continue;
-    // Never recursively: should it be mounted still, that would be the ciphertext.
-    if (existsSync(point) && readdirSync(point).length === 0) rmdirSync(point);
-    for (const file of readdirSync(join(home, name))) if (file !== 'cipher') rmSync(join(home, name, file));
-    if (!existsSync(point)) rmdirSync(join(home, name));
-  }
-}
-
 /** The folder that belongs to one mount. */
-export function vaultFolder(home: string, mount: string): string {
+function vaultFolder(home: string, mount: string): string {
   mkdirSync(home, { recursive: true, mode: 0o700 });
   return join(realpathSync(home), createHash('sha256').update(mount).digest('hex').slice(0, 12));
-}
-
-function cipherLayers(cipher: Cipher, folder: string): { layers: LayerPlan[]; folder: string; name: string } {
-  const name = nameOf(cipher);
-  if ('folder' in cipher) return { layers: [], folder: cipher.folder, name };
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const point = join(folder, 'cipher');
-  return { layers: [sshfsLayer(cipher.sshfs, point, join(folder, 'sshfs.log'))], folder: point, name };
 }
 
 function placeFor(mount: string): Result<string, Refusal> {
