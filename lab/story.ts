@@ -19,7 +19,7 @@ export interface Story {
   /** The same, signed by who may. */
   readonly dropSigned: (name: string, script: string) => Promise<void>;
   /** Waits until a task has come to one of the last folders. @returns that folder */
-  readonly end: (name: string) => Promise<string>;
+  readonly end: (name: string, secondsMax?: number) => Promise<string>;
   /** What became of a task. */
   readonly result: (name: string) => Promise<Record<string, unknown>>;
   /** What a task said. */
@@ -57,7 +57,7 @@ export async function setTheStage(lab: Lab): Promise<Story> {
   lab.step('the controller, as a service of the host');
   await lab.put(
     `${lab.home}/config.yaml`,
-    `irc: { server: 127.0.0.1, port: 6667, tls: false, channel: "${CHANNEL}" }\n`,
+    `irc: { server: 127.0.0.1, port: 6667, tls: false, channel: "${CHANNEL}", heads: 5s }\n`,
   );
   lab.after(async () => void (await lab.run(['hauki', 'controller', 'uninstall'], { env, okCodes: 'any' })));
   await lab.hauki(['mesh', 'init', '--name', '127.0.0.1']);
@@ -92,10 +92,10 @@ export async function setTheStage(lab: Lab): Promise<Story> {
     vault: { cipher: '/srv/cipher', mount: '/srv/vault', key: { file: '/etc/hauki/vault.key' } },
     tasks: { datasets: [STATE], root: ROOT, signers: '/etc/hauki/signers', timeout: '10m' },
   };
-  const put = async (path: string, content: string | Buffer, mode: string): Promise<void> =>
-    void (await lab.run(['lxc', 'exec', NODE, '-T', '--', 'install', '-D', '-m', mode, '/dev/stdin', path], {
-      stdin: content,
-    }));
+  const put = async (path: string, content: string | Buffer, mode: string): Promise<void> => {
+    const writing = 'umask 077; mkdir -p "${1%/*}"; cat >"$1"; chmod "$2" "$1"';
+    await lab.run(['lxc', 'exec', NODE, '-T', '--', 'sh', '-ec', writing, 'sh', path, mode], { stdin: content });
+  };
   await put('/etc/hauki/vault.key', await lab.get(`${lab.folder}/vault.key`), '600');
   await put('/etc/hauki/signers', signer, '644');
   await put('/var/lib/hauki-node/node.yaml', JSON.stringify(settings), '600');
@@ -123,7 +123,7 @@ export async function setTheStage(lab: Lab): Promise<Story> {
     lxd,
     drop,
     dropSigned: (name, script) => drop(name, script, '--sign', key),
-    end: (name) =>
+    end: (name, secondsMax = 300) =>
       lab.until(
         async () => {
           for (const folder of ['done', 'failed', 'denied']) {
@@ -133,7 +133,7 @@ export async function setTheStage(lab: Lab): Promise<Story> {
           return undefined;
         },
         `${name} has ended`,
-        { secondsMax: 300, everyMs: 1_000 },
+        { secondsMax, everyMs: 1_000 },
       ),
     result: async (name) => JSON.parse(await lab.sh(`cat ${spool}/*/${name}.result.json`)) as Record<string, unknown>,
     log: (name) => lab.sh(`cat ${spool}/*/${name}.log`),

@@ -12,7 +12,10 @@ export default scenario({
   async run(lab) {
     await lab.freshPool('tank/crm');
     const lxd = await startLxd(lab);
-    for (const box of BOXES) await lxd.launch(`hauki-${box}`);
+    for (const box of BOXES) {
+      await lxd.launch(`hauki-${box}`);
+      await lxd.exec(`hauki-${box}`, ['sh', '-c', `echo inside ${box} >/srv/name`]);
+    }
 
     lab.step('a mesh with a node for each container');
     await lab.hauki(['mesh', 'init']);
@@ -24,7 +27,7 @@ export default scenario({
       await lab.hauki(['node', 'join', (body as { token: string }).token, '--home', home]);
       const joined = JSON.parse(String(await lab.get(`${home}/node.yaml`))) as object;
       const flush = [
-        { run: ['sh', '-c', 'echo "$(hostname) $HAUKI_NODE $HAUKI_INTENT" > /srv/flushed'], within: '1m' },
+        { run: ['sh', '-c', 'echo "$(cat /srv/name) $HAUKI_NODE $HAUKI_INTENT" > /srv/flushed'], within: '1m' },
       ];
       const settings = { ...joined, via: `lxd:hauki-${box}`, halt: { flush, sync: ['/srv'], syncWithin: '1m' } };
       await lab.put(`${home}/node.yaml`, JSON.stringify(settings));
@@ -42,7 +45,7 @@ export default scenario({
     const cleared = await lab.api('POST', '/v1/mutations', ask);
     assert.equal(cleared.status, 200, JSON.stringify(cleared.body));
     for (const box of BOXES)
-      assert.equal(await lxd.exec(`hauki-${box}`, ['cat', '/srv/flushed']), `hauki-${box} ${box} it's one\n`);
+      assert.equal(await lxd.exec(`hauki-${box}`, ['cat', '/srv/flushed']), `inside ${box} ${box} it's one\n`);
     const { mutation, fence } = cleared.body as { mutation: string; fence: number };
     await lab.api('POST', `/v1/mutations/${mutation}/commit`, { fence });
 
