@@ -30,8 +30,9 @@ export interface Story {
   readonly fingerprint: () => Promise<string>;
   /** Names of the snapshots of the guarded state. */
   readonly snapshots: () => Promise<readonly string[]>;
-  /** After a boot: what no service brings back. */
-  readonly reopen: () => Promise<void>;
+  /** Opens the vault on the storage host: after it was closed, or after a boot. */
+  readonly openVault: () => Promise<void>;
+  readonly closeVault: () => Promise<void>;
 }
 
 /**
@@ -44,15 +45,12 @@ export async function setTheStage(lab: Lab): Promise<Story> {
   const key = `${lab.folder}/alice`;
   const channelLog = `${lab.folder}/channel.log`;
 
-  const meet = async (): Promise<void> => {
-    lab.step('ngircd, and somebody who sits in the channel');
-    await lab.put('/run/lab/ngircd.conf', NGIRCD);
-    lab.start(['ngircd', '-n', '-f', '/run/lab/ngircd.conf']);
-    await lab.put('/run/lab/sit', SITTING, '755');
-    lab.start(['/run/lab/sit', channelLog]);
-  };
+  lab.step('ngircd, and somebody who sits in the channel');
+  await lab.put('/run/lab/ngircd.conf', NGIRCD);
+  lab.start(['ngircd', '-n', '-f', '/run/lab/ngircd.conf']);
+  await lab.put('/run/lab/sit', SITTING, '755');
   await lab.sh(`rm -f ${channelLog}`);
-  await meet();
+  lab.start(['/run/lab/sit', channelLog]);
 
   lab.step('the controller, as a service of the host');
   await lab.put(
@@ -89,7 +87,7 @@ export async function setTheStage(lab: Lab): Promise<Story> {
   const joined = JSON.parse(await lxd.exec(NODE, ['cat', '/var/lib/hauki-node/node.yaml'])) as object;
   const settings = {
     ...joined,
-    vault: { cipher: '/srv/cipher', mount: '/srv/vault', key: { file: '/etc/hauki/vault.key' } },
+    vault: { cipher: '/srv/cipher', mount: '/srv/vault', key: { credential: 'vault' } },
     tasks: { datasets: [STATE], root: ROOT, signers: '/etc/hauki/signers', timeout: '10m' },
   };
   const put = async (path: string, content: string | Buffer, mode: string): Promise<void> => {
@@ -99,6 +97,9 @@ export async function setTheStage(lab: Lab): Promise<Story> {
   await put('/etc/hauki/vault.key', await lab.get(`${lab.folder}/vault.key`), '600');
   await put('/etc/hauki/signers', signer, '644');
   await put('/var/lib/hauki-node/node.yaml', JSON.stringify(settings), '600');
+  const credential = '[Service]\nLoadCredential=vault:/etc/hauki/vault.key\n';
+  await put('/etc/systemd/system/shadow-writer.service.d/vault.conf', credential, '644');
+  await lxd.exec(NODE, ['systemctl', 'daemon-reload']);
   await lxd.exec(NODE, ['systemctl', 'restart', 'shadow-writer.service']);
 
   const spool = `${lab.folder}/vault/nodes/${NODE}`;
@@ -145,10 +146,8 @@ export async function setTheStage(lab: Lab): Promise<Story> {
     },
     snapshots: async () =>
       (await lab.sh(`zfs list -H -o name -t snapshot -d 1 ${STATE}`)).split('\n').filter((line) => line !== ''),
-    reopen: async () => {
-      await meet();
-      await openVault();
-    },
+    openVault,
+    closeVault: async () => void (await lab.hauki(['vault', 'unmount', '--mount', `${lab.folder}/vault`])),
   };
 }
 
