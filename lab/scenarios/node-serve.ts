@@ -29,7 +29,9 @@ export default scenario({
       const flush = [
         { run: ['sh', '-c', 'echo "$(cat /srv/name) $HAUKI_NODE $HAUKI_INTENT" > /srv/flushed'], within: '1m' },
       ];
-      const settings = { ...joined, via: `lxd:hauki-${box}`, halt: { flush, sync: ['/srv'], syncWithin: '1m' } };
+      const tasks = { spool: `${home}/spool`, tasks: { datasets: ['tank/crm'], unsigned: 'run' } };
+      const halt = { flush, sync: ['/srv'], syncWithin: '1m' };
+      const settings = { ...joined, via: `lxd:hauki-${box}`, halt, ...tasks };
       await lab.put(`${home}/node.yaml`, JSON.stringify(settings));
     }
     lab.startHauki(['node', 'run', '--serve', BOXES.join(','), '--via', 'lxd'], { env: { HAUKI_NODE_HOME: ROOT } });
@@ -48,6 +50,20 @@ export default scenario({
       assert.equal(await lxd.exec(`hauki-${box}`, ['cat', '/srv/flushed']), `inside ${box} ${box} it's one\n`);
     const { mutation, fence } = cleared.body as { mutation: string; fence: number };
     await lab.api('POST', `/v1/mutations/${mutation}/commit`, { fence });
+
+    lab.step('a critical task: both halt, the master snapshot is taken, and it runs in its own container');
+    const task = '#!/bin/sh\n#hauki mode: critical\ncp /srv/name /srv/worked\n';
+    const [inbox, done] = ['inbox', 'done'].map((folder) => `${ROOT}/nodes/crm/spool/${folder}`);
+    await lab.put(`${inbox}/.draft`, task, '755');
+    await lab.run(['mv', `${inbox}/.draft`, `${inbox}/both.task`]);
+    const shelved = ['test', '-e', `${done}/both.task.result.json`];
+    await lab.until(async () => (await lab.run(shelved, { okCodes: 'any' })).code === 0, 'it is done', {
+      secondsMax: 180,
+    });
+    assert.equal(await lxd.exec('hauki-crm', ['cat', '/srv/worked']), 'inside crm\n');
+    const ended = JSON.parse(String(await lab.get(`${done}/both.task.result.json`))) as { mutation: string };
+    const { body } = await lab.api('GET', `/v1/mutations/${ended.mutation}`);
+    assert.match(JSON.stringify(body), /"mode":"critical".*"stage":"committed".*"participants":\["billing","crm"\]/);
 
     lab.step('a container that is off: its node has not flushed, and the barrier is denied by its name');
     await lxd.lxc('stop', '--force', 'hauki-billing');
