@@ -63,7 +63,8 @@ export default scenario({
     assert.equal(await lxd.exec('hauki-crm', ['cat', '/srv/worked']), 'inside crm\n');
     const ended = JSON.parse(String(await lab.get(`${done}/both.task.result.json`))) as { mutation: string };
     const { body } = await lab.api('GET', `/v1/mutations/${ended.mutation}`);
-    assert.match(JSON.stringify(body), /"mode":"critical".*"stage":"committed".*"participants":\["billing","crm"\]/);
+    const { mode, stage, participants } = body as { mode: string; stage: string; participants: string[] };
+    assert.deepEqual([mode, stage, participants.toSorted()], ['critical', 'committed', BOXES.toSorted()]);
 
     lab.step('a container that is off: its node has not flushed, and the barrier is denied by its name');
     await lxd.lxc('stop', '--force', 'hauki-billing');
