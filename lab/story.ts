@@ -48,9 +48,9 @@ export async function setTheStage(lab: Lab): Promise<Story> {
   lab.step('ngircd, and somebody who sits in the channel');
   await lab.put('/run/lab/ngircd.conf', NGIRCD);
   lab.start(['ngircd', '-n', '-f', '/run/lab/ngircd.conf']);
-  await lab.put('/run/lab/sit', SITTING, '755');
-  await lab.sh(`rm -f ${channelLog}`);
-  lab.start(['/run/lab/sit', channelLog]);
+  await lab.put(`${lab.folder}/sit`, SITTING, '755');
+  await lab.sh(`: >${channelLog}`);
+  lab.start([`${lab.folder}/sit`, channelLog]);
 
   lab.step('the controller, as a service of the host');
   await lab.put(
