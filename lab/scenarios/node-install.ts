@@ -41,7 +41,9 @@ export default scenario({
     const installed = await lab.hauki(['node', 'install', 'crm', ...via, ...within, '--datasets', 'tank/crm']);
     assert.match(installed.stdout, /^installed +node crm/);
     assert.equal((await presence())?.liveness, 'live');
-    assert.match(await show('StatusText'), /^crm: running, linked to 127\.0\.0\.1:7717$/);
+    const linked = async (): Promise<boolean> =>
+      (await show('StatusText')) === `crm: running, linked to 127.0.0.1:${PORT}`;
+    await lab.until(linked, 'its status line says that it is linked');
     assert.match(installed.stderr, /bring .*\n.*invite crm.*\n.*write .*\n.*enable .*\n.*start /);
     const sum = await lab.sh('sha256sum </opt/hauki/exe/hauki-linux-x64');
     assert.equal((await there('sha256sum', PROGRAM)).split(' ')[0], sum.split(' ')[0]);

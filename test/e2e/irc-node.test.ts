@@ -98,7 +98,8 @@ async function scene(hook = 'true'): Promise<Scene> {
   await live('crm', 'web', 'apart');
   return {
     ...{ own, server, mesh, crm, web, apart, live },
-    barrier: () => own.run(['barrier', '--intent', 'test', '--path', own.site, '--json']),
+    barrier: () =>
+      own.run(['barrier', '--intent', 'test', '--path', own.site, '--flush', '2m', '--json'], { msMax: 150_000 }),
     ignored: async () => (await own.json<StatusView>(['status'])).irc?.ignored ?? {},
   };
 }
