@@ -53,8 +53,9 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   const { datasets, root } = rules;
   const roots = root === undefined ? [] : [root];
   // Of a spool in a vault it is the ciphertext that would go back.
-  const lies = config.vault !== undefined && 'folder' in config.vault.cipher ? config.vault.cipher.folder : folder;
-  const refused = (await spoolRefusal(folder, datasets, roots)) ?? (await spoolRefusal(lies, datasets, roots));
+  const lies = config.vault !== undefined && 'folder' in config.vault.cipher ? [config.vault.cipher.folder] : [];
+  const spools = [folder, ...lies];
+  const refused = await spoolRefusal(spools, datasets, roots);
   if (refused !== undefined) throw new RefusedError(refused);
   const spool = parts.spool ?? plainSpool(folder);
   const reach = openReach(via);
@@ -64,6 +65,7 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   const writer = new ShadowWriter({
     node: name,
     spool,
+    spools,
     folders: foldersIn(spool.folder),
     rules,
     desk: deskOf(new Client(address), name, () => owner?.leases),

@@ -19,7 +19,8 @@ import { shelve } from './shelf.ts';
 
 export interface Room {
   readonly node: string;
-  readonly spool: string;
+  /** See Judging. */
+  readonly spools: readonly string[];
   readonly folders: Folders;
   readonly rules: TaskRules;
   readonly desk: Desk;
@@ -53,8 +54,8 @@ export async function take(arrival: Arrival, room: Room, signal: AbortSignal): P
   if (arrival.misnamed !== undefined) return denied(arrival, room, claimedAt, arrival.misnamed);
   if (!read.ok) return denied(arrival, room, claimedAt, read.error);
   const { bytes, sha256 } = read.value as Read;
-  const { rules, spool, surgeon, scratch } = room;
-  const judged = await judge(name, read.value as Read, { spool, rules, surgeon, here: scratch !== undefined });
+  const { rules, spools, surgeon, scratch } = room;
+  const judged = await judge(name, read.value as Read, { spools, rules, surgeon, here: scratch !== undefined });
   if (!judged.ok) return denied(arrival, room, claimedAt, judged.error, sha256);
   room.log.info({ task: name, bytes: bytes.length, sha256, signer: judged.value.signer }, 'task claimed');
   return perform(arrival, judged.value, { claimedAt, sha256 }, room, signal);
