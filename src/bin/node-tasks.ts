@@ -87,6 +87,9 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   return { writer, belongTo: (node) => void (owner = node) };
 }
 
+/** As many as the controller takes: a longer reason must not leave a denial without a record. */
+const REPORT_CHARACTERS_MAX = 2_000;
+
 function deskOf(client: Client, node: string, leases: () => Renewals | undefined): Desk {
   return {
     guard: ({ datasets, waitMs, ...leave }, work, signal) => {
@@ -100,7 +103,8 @@ function deskOf(client: Client, node: string, leases: () => Renewals | undefined
     },
     show: (mutation) => client.show(mutation),
     rollback: (mutation, fence) => client.rollback(mutation, fence),
-    report: (task, { code, message }) => client.reportTask({ node, task, code, message }),
+    report: (task, { code, message }) =>
+      client.reportTask({ node, task, code, message: message.slice(0, REPORT_CHARACTERS_MAX) }),
     ready: () => client.ready(),
   };
 }
