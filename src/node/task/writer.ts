@@ -150,7 +150,8 @@ export class ShadowWriter {
 
   #later(why: Refusal): void {
     if (this.#stopping.signal.aborted) return;
-    this.#tell({ why: why.message, hint: why.hint }, 'tasks wait: the controller cannot clear them now');
+    const who = why.code === 'internal' ? 'this node cannot judge them' : 'the controller cannot clear them';
+    this.#tell({ why: why.message, hint: why.hint }, `tasks wait: ${who} now`);
     this.#putOff(why.code === 'rate_limited' ? RATE_MS : this.#awayMs());
   }
 
