@@ -3,6 +3,9 @@ import { err, ok, type Result } from './result.ts';
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** What a time limit may be at most, ms: a timer of the system's that is set to much more goes off at once. */
+export const LIMIT_MS_MAX = 24 * 3_600_000;
+
 /** `"90s"`, `"10m"`, `"1h30m"`, `"500ms"`, `"0s"` → whole milliseconds. A bare number is refused: its unit would be a guess. */
 export function parseDuration(text: string): Result<number, Refusal> {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/gy)];

@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod';
+import { LIMIT_MS_MAX } from '../base/duration.ts';
 import { nodeRefusal } from '../core/policy/policy.ts';
 import type { TaskRules } from '../node/task/judge.ts';
 import type { FlushPlan } from '../node/halting/flush.ts';
@@ -33,8 +34,6 @@ const SYNC_MS = 30_000;
 const FREEZE_MS_MAX = 60_000;
 const TASK_MS = 10 * 60_000;
 const TASK_WAIT_MS = 5 * 60_000;
-/** A timer of the system's takes no more than this, ms. */
-const LIMIT_MS_MAX = 24 * 3_600_000;
 
 const limit = duration.refine((ms) => ms > 0 && ms <= LIMIT_MS_MAX, 'is not between 1 ms and 24 h');
 const path = z.string().refine(isAbsolute, 'is no absolute path');

@@ -70,6 +70,7 @@ export async function startNodes(home: NodeHome, identities: readonly Identity[]
     await stop();
     throw error;
   }
+  for (const node of nodes) node.takeTasks();
   vaults?.start();
   return {
     nodes,
@@ -91,7 +92,9 @@ async function startNode(
   const heartbeatFile = config.heartbeat ?? home.heartbeat;
   const said = naming(log, name);
   const via = config.via ?? contextOf(kind, name);
-  const vault = config.vault && (await vaults?.take(config.vault, name, home.config, heartbeatFile));
+  const vault =
+    config.vault &&
+    (await vaults?.take(config.vault, name, home.config, { heartbeat: heartbeatFile, spool: config.spool }));
   mkdirSync(dirname(heartbeatFile), { recursive: true, mode: 0o700 });
   const parts = { name, home, config, via, controllers: controllersIn(config), log: said };
   const tasks = await tasksOf(parts, vault?.spool);

@@ -53,8 +53,9 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   const { datasets, root } = rules;
   const roots = root === undefined ? [] : [root];
   // Of a spool in a vault it is the ciphertext that would go back.
-  const lies = config.vault !== undefined && 'folder' in config.vault.cipher ? config.vault.cipher.folder : folder;
-  const refused = (await spoolRefusal(folder, datasets, roots)) ?? (await spoolRefusal(lies, datasets, roots));
+  const lies = config.vault !== undefined && 'folder' in config.vault.cipher ? [config.vault.cipher.folder] : [];
+  const spools = [folder, ...lies];
+  const refused = await spoolRefusal(spools, datasets, roots);
   if (refused !== undefined) throw new RefusedError(refused);
   const spool = parts.spool ?? plainSpool(folder);
   const reach = openReach(via);
@@ -64,6 +65,7 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   const writer = new ShadowWriter({
     node: name,
     spool,
+    spools,
     folders: foldersIn(spool.folder),
     rules,
     desk: deskOf(new Client(address), name, () => owner?.leases),
@@ -85,6 +87,9 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   return { writer, belongTo: (node) => void (owner = node) };
 }
 
+/** As many as the controller takes: a longer reason must not leave a denial without a record. */
+const REPORT_CHARACTERS_MAX = 2_000;
+
 function deskOf(client: Client, node: string, leases: () => Renewals | undefined): Desk {
   return {
     guard: ({ datasets, waitMs, ...leave }, work, signal) => {
@@ -98,7 +103,8 @@ function deskOf(client: Client, node: string, leases: () => Renewals | undefined
     },
     show: (mutation) => client.show(mutation),
     rollback: (mutation, fence) => client.rollback(mutation, fence),
-    report: (task, { code, message }) => client.reportTask({ node, task, code, message }),
+    report: (task, { code, message }) =>
+      client.reportTask({ node, task, code, message: message.slice(0, REPORT_CHARACTERS_MAX) }),
     ready: () => client.ready(),
   };
 }

@@ -28,14 +28,22 @@ export class NodeVaults {
    * What a node's node.yaml says, for that node.
    *
    * @param file for people
-   * @param heartbeat where the node's own is to be
+   * @param own where what the node has of its own is to be
    * @throws RefusedError `usage`, or `vault_in_use` when another process looks after that mount
    */
-  async take(config: VaultConfig, node: string, file: string, heartbeat: string): Promise<Vault> {
+  async take(
+    config: VaultConfig,
+    node: string,
+    file: string,
+    own: { readonly heartbeat: string; readonly spool: string | undefined },
+  ): Promise<Vault> {
     const { cipher, mount, key } = config;
-    // It is what a node knows of itself when it starts, and then the vault is not there yet.
-    if (heartbeat.startsWith(`${mount}/`))
+    const isInside = (path: string): boolean => `${path}/`.startsWith(`${mount}/`);
+    // Both are looked for when a node starts, and then the vault is not there yet.
+    if (isInside(own.heartbeat))
       throw wrongSettings(file, 'heartbeat: lies in the vault, which has a copy of it anyway; leave it out');
+    if (own.spool !== undefined && isInside(own.spool))
+      throw wrongSettings(file, 'spool: lies in the vault, where the node has one of its own anyway; leave it out');
     const meant = JSON.stringify([cipher, key]);
     const before = this.#open.get(mount);
     if (before !== undefined && before.meant !== meant) {

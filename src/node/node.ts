@@ -132,8 +132,12 @@ export class MeshNode {
     if (thawed.length > 0) options.log.warn({ thawed }, 'an earlier run left something frozen; it runs again');
     for (const uplink of node.#uplinks) uplink.start();
     node.#beat();
-    options.tasks?.start(() => node.#stand.pulse.state === 'running');
     return node;
+  }
+
+  /** From now on its tasks are run: what else of its process could fail to start has not. */
+  takeTasks(): void {
+    this.#options.tasks?.start(() => this.#stand.pulse.state === 'running');
   }
 
   get status(): NodeStatus {

@@ -85,3 +85,10 @@ export function refused(path: string, why: string, hint?: string): RefusedError 
     refusal('patch_refused', `The diff touches ${JSON.stringify(path)}: ${why}.`, hint, { path }),
   );
 }
+
+export function changedMeanwhile(path: string): RefusedError {
+  const message = `${JSON.stringify(path)} was changed while the diff was being applied.`;
+  return new RefusedError(
+    refusal('patch_mismatch', message, 'Find out by whom; then apply it again. Nothing was changed.'),
+  );
+}

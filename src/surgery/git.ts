@@ -52,7 +52,7 @@ export async function withGit<T>(use: (apply: Apply) => Promise<T>): Promise<T> 
     return await use((patch, tree, options, signal) => {
       const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
       const how = ['--whitespace=nowarn', '--no-ignore-whitespace', `-p${patch.strip}`, ...options, '-'];
-      return run([...settings, 'apply', ...how], { cwd: tree, env: environment(control, tree) }, patch.bytes, signal);
+      return run([...settings, 'apply', ...how], { cwd: tree, env: environment(control) }, patch.bytes, signal);
     });
   } finally {
     await rm(control, { recursive: true, force: true });
@@ -60,7 +60,7 @@ export async function withGit<T>(use: (apply: Apply) => Promise<T>): Promise<T> 
 }
 
 /** Nothing of the user's: neither settings nor where git keeps them. */
-function environment(control: string, tree: string): NodeJS.ProcessEnv {
+function environment(control: string): NodeJS.ProcessEnv {
   return {
     PATH: process.env['PATH'],
     LC_ALL: 'C',
@@ -70,7 +70,8 @@ function environment(control: string, tree: string): NodeJS.ProcessEnv {
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_ATTR_NOSYSTEM: '1',
     GIT_DIR: control,
-    GIT_WORK_TREE: tree,
+    // Where it was started: a path would be looked up once more.
+    GIT_WORK_TREE: '.',
   };
 }
 

@@ -18,7 +18,7 @@ import { pipeline } from 'node:stream/promises';
 
 import { refusal, RefusedError } from '../base/refusal.ts';
 import { inherit } from './attributes.ts';
-import type { Folders } from './folders.ts';
+import { changedMeanwhile, type Folders } from './folders.ts';
 import type { Patch } from './patch.ts';
 import type { Change, Stage } from './stage.ts';
 import type { Undo } from './undo.ts';
@@ -80,7 +80,7 @@ export async function install(
     made: string,
     executable: boolean | undefined,
   ): Promise<NonNullable<Ready['move']>> {
-    const temporary = join(dirname(path), `${basename(stage.folder)}-${ready.length}`);
+    const temporary = join(dirname(path), `${basename(stage.place)}-${ready.length}`);
     await folders.within(temporary, async (where) => {
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
       const file = await open(where, flags, executable ? 0o777 : 0o666);
@@ -176,13 +176,6 @@ function linked(where: string, kept: string): boolean {
   } catch {
     return false;
   }
-}
-
-function changedMeanwhile(path: string): RefusedError {
-  const message = `${JSON.stringify(path)} was changed while the diff was being applied.`;
-  return new RefusedError(
-    refusal('patch_mismatch', message, 'Find out by whom; then apply it again. Nothing was changed.'),
-  );
 }
 
 /** What fails, fails on a file. */

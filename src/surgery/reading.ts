@@ -59,11 +59,14 @@ function nextEntry(lines: Lines, strip: 0 | 1): Entry | undefined {
   return undefined;
 }
 
+/** The names end where a tab or CR begins something else: only so is it read in one pass, however long the line. */
+const HEADS = /^--- ([^\t\r\n]+)(?:[\t\r][^\n]*)?\n\+\+\+ ([^\t\r\n]+)(?:[\t\r][^\n]*)?\n@@ -/m;
+
 /** Plain names without any folder have nothing to take off; then no other names may stand beside them. */
 function stripOf(bytes: Buffer): 0 | 1 {
   const text = bytes.toString('latin1');
   if (/^diff --git /m.test(text)) return 1;
-  const [, before = '', after = ''] = /^--- ([^\t\r\n]+)[^\n]*\n\+\+\+ ([^\t\r\n]+)[^\n]*\n@@ -/m.exec(text) ?? [];
+  const [, before = '', after = ''] = HEADS.exec(text) ?? [];
   const sides = [before, after].filter((name) => name !== '/dev/null');
   return sides.length > 0 && sides.every((name) => !name.includes('/')) ? 0 : 1;
 }

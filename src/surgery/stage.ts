@@ -1,9 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, constants, type BigIntStats, lstatSync, mkdirSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  type BigIntStats,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+} from 'node:fs';
+import { copyFile, mkdir, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import type { Folders } from './folders.ts';
+import { changedMeanwhile, type Folders } from './folders.ts';
 import { pathsOf, type Patch } from './patch.ts';
 
 /** What becomes of one file. */
@@ -18,12 +28,15 @@ export interface Change {
 
 /**
  * Where the new files are made: a folder in the dataset, so that they lie on its file system and are as safe from others' eyes; its name is
- * one that no diff can touch.
+ * one that no diff can touch. Whoever owns the dataset's root can put another folder, or a link, under that name: so it is opened once, and
+ * gone to only by what was opened.
  */
 export class Stage {
-  readonly folder: string;
+  /** Its path, for people. */
+  readonly place: string;
   readonly tree: string;
   readonly old: string;
+  readonly #opened: number;
   readonly #folders: Folders;
   readonly #before = new Map<string, BigIntStats>();
   /** The copies as git found them, by path. */
@@ -31,11 +44,14 @@ export class Stage {
 
   /** @param root the dataset's own path, without links */
   constructor(root: string, folders: Folders) {
-    this.folder = join(root, `.hauki-surgery-${randomBytes(8).toString('hex')}`);
-    this.tree = join(this.folder, 'tree');
-    this.old = join(this.folder, 'old');
+    this.place = join(root, `.hauki-surgery-${randomBytes(8).toString('hex')}`);
     this.#folders = folders;
-    mkdirSync(this.folder, { mode: 0o700 });
+    mkdirSync(this.place, { mode: 0o700 });
+    this.#opened = openOurs(this.place);
+    // Not "self": git goes there too.
+    const folder = `/proc/${process.pid}/fd/${this.#opened}`;
+    this.tree = join(folder, 'tree');
+    this.old = join(folder, 'old');
   }
 
   /** Copies what the diff touches, and nothing else. */
@@ -47,7 +63,7 @@ export class Stage {
       if (before === undefined) continue;
       const copy = join(this.tree, path);
       await mkdir(dirname(copy), { recursive: true });
-      await this.#folders.within(path, (where) => copyFile(where, copy, constants.COPYFILE_FICLONE));
+      await this.#folders.within(path, (where) => copySeen(path, where, before, copy));
       chmodSync(copy, isExecutable(before) ? 0o700 : 0o600);
       this.#before.set(path, before);
       this.#copies.set(path, lstatSync(copy, { bigint: true }));
@@ -74,8 +90,16 @@ export class Stage {
     });
   }
 
-  remove(): Promise<void> {
-    return rm(this.folder, { recursive: true, force: true });
+  async remove(): Promise<void> {
+    for (const folder of [this.tree, this.old]) await rm(folder, { recursive: true, force: true });
+    this.close();
+    // What somebody else has put there is theirs.
+    await rmdir(this.place).catch(() => undefined);
+  }
+
+  /** Leaves it to people, with what lies in it. */
+  close(): void {
+    closeSync(this.#opened);
   }
 
   async #refuseOthers(known: ReadonlySet<string>): Promise<void> {
@@ -86,6 +110,32 @@ export class Stage {
       if (!entry.isFile() || !known.has(path))
         throw new Error(`git made ${JSON.stringify(path)}, which the diff was not read to touch`);
     }
+  }
+}
+
+/** The folder that was just made. @throws when another was put in its place */
+function openOurs(path: string): number {
+  const opened = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const { uid, mode } = fstatSync(opened);
+  const isOurs = uid === process.geteuid?.() && (mode & 0o077) === 0;
+  if (isOurs && readdirSync(`/proc/self/fd/${opened}`).length === 0) return opened;
+  closeSync(opened);
+  throw new Error('somebody has put another folder in the place of the one to work in');
+}
+
+/** A file's content as a copy: of the very file that was looked at, whatever has its name by now. */
+async function copySeen(path: string, where: string, seen: BigIntStats, copy: string): Promise<void> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(where, flags).catch((error: unknown) => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === 'ELOOP' || code === 'ENOENT' ? changedMeanwhile(path) : error;
+  });
+  try {
+    const { dev, ino } = await file.stat({ bigint: true });
+    if (dev !== seen.dev || ino !== seen.ino) throw changedMeanwhile(path);
+    await copyFile(`/proc/self/fd/${file.fd}`, copy, constants.COPYFILE_FICLONE);
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
@@ -79,7 +80,10 @@ async function operate(
   } catch (error) {
     const failed = await undo.run();
     // What could not be put back lies in the stage, and nowhere else.
-    if (failed.length > 0) throw torn(stage, error, failed);
+    if (failed.length > 0) {
+      stage.close();
+      throw torn(stage, error, failed);
+    }
     await stage.remove();
     throw error;
   }
@@ -113,8 +117,8 @@ async function answering(work: () => Promise<void>): Promise<Result<void, Refusa
 }
 
 function torn(stage: Stage, first: unknown, failed: readonly unknown[]): RefusedError {
-  const message = `Applying the diff failed (${wordsOf(first)}), and undoing it too (${wordsOf(failed[0])}); the old files lie in ${stage.old}.`;
-  return new RefusedError(refusal('patch_torn', message, undefined, { stage: stage.folder }));
+  const message = `Applying the diff failed (${wordsOf(first)}), and undoing it too (${wordsOf(failed[0])}); the old files lie in ${join(stage.place, 'old')}.`;
+  return new RefusedError(refusal('patch_torn', message, undefined, { stage: stage.place }));
 }
 
 function wordsOf(error: unknown): string {

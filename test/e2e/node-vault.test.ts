@@ -124,6 +124,7 @@ needs('gocryptfs').describe('a node with a vault', () => {
       [{ vault: { ...right, key: 'secret' } }, /vault\.key: says where the key is/],
       [{ vault: { ...right, cipher: undefined, sshfs: '-oProxyCommand=x:/y' } }, /no folder on a host/],
       [{ vault: right, heartbeat: vault.at('nodes/crm/heartbeat.json') }, /heartbeat: lies in the vault/],
+      [{ vault: right, spool: vault.at('nodes/crm') }, /spool: lies in the vault/],
     ] as const) {
       writeFileSync(join(odd, 'node.yaml'), JSON.stringify(said));
       const { code, stderr } = await own.run(['node', 'run'], { env: { HAUKI_NODE_HOME: odd } });

@@ -128,6 +128,17 @@ needs('ssh-keygen').describe('hauki task', () => {
       expect(list.stdout).toMatch(
         /failing +failed +Surgery failing FAILED and was undone: failing ended with exit code 9\./,
       );
+
+      // One that waits is the one that is meant, and then what became of it, not of the one before.
+      node.signal('SIGTERM');
+      await node.running.done;
+      drop('failing', text);
+      expect((await hauki('task', 'show', 'crm', 'failing')).stdout).toMatch(/state +waits/);
+      const early = await hauki('task', 'logs', 'crm', 'failing');
+      expect([early.code, early.stdout]).toEqual([75, '']);
+      node.start();
+      expect((await hauki('task', 'logs', '-f', 'crm', 'failing')).code).toBe(75);
+      expect((await hauki('task', 'show', 'crm', 'failing')).stdout).toMatch(/outcome +denied/);
     },
   );
 

@@ -205,6 +205,7 @@ describe('a diff is read', () => {
     const patch = read(many.join(''));
     expect(patch.ok && patch.value.touches.length).toBe(9_000);
     expect(read(ofGit(`a/${'x '.repeat(1_000_000)}`, 'b/y')).ok).toBe(false);
+    expect(read(`--- a/${'x'.repeat(1_000_000)}\n`).ok).toBe(false);
   });
 });
 

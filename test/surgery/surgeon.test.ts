@@ -8,6 +8,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -19,6 +20,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import type { Refusal } from '../../src/base/refusal.ts';
 import type { Result } from '../../src/base/result.ts';
+import { Folders } from '../../src/surgery/folders.ts';
+import { Stage } from '../../src/surgery/stage.ts';
 import { applyPatch, checkPatch, type Patch, readPatch } from '../../src/surgery/surgeon.ts';
 import { needs } from '../needs.ts';
 import { diffOf, type Files, folder, read, write } from './git-tree.ts';
@@ -149,6 +152,53 @@ needs('git').describe('a diff is applied', () => {
     const patch = between({ f: file(LINES), g: file(LINES) }, { f: file(CHANGED), g: file(CHANGED) });
     expect(code(await applyPatch(patch, root, signal))).toBe('patch_mismatch');
     expect([readFileSync(join(root, 'f'), 'utf8'), readFileSync(join(root, 'g'), 'utf8')]).toEqual([LINES, 'his own']);
+  });
+
+  test('by the folder it has made, whatever is put in the place of that', async () => {
+    const outside = folder();
+    for (const stopAt of [2, 3]) {
+      write(root, { f: file(LINES) });
+      write(outside, { 'tree/f': file('evil'), 'old/0': file('theirs') });
+      const theirs = read(outside);
+      const signal = new AbortController().signal;
+      let seen = 0;
+      signal.throwIfAborted = () => {
+        seen += 1;
+        if (seen !== stopAt) return;
+        const stage = readdirSync(root).find((name) => name.startsWith('.hauki')) ?? '';
+        renameSync(join(root, stage), join(root, 'moved'));
+        symlinkSync(outside, join(root, stage));
+      };
+      expect(code(await applyPatch(between({ f: file(LINES) }, { f: file(CHANGED) }), root, signal))).toBe('ok');
+      expect(readFileSync(join(root, 'f'), 'utf8')).toBe(CHANGED);
+      expect(read(outside)).toEqual(theirs);
+      expect(readdirSync(join(root, 'moved'))).toEqual([]);
+      rmSync(root, { recursive: true });
+      mkdirSync(root);
+    }
+    rmSync(outside, { recursive: true });
+  });
+
+  test('by the very file that was looked at', async () => {
+    write(root, { f: file(LINES), secret: file('secret') });
+    const patch = between({ f: file(LINES) }, { f: file(CHANGED) });
+    for (const put of [linkSync, (_: string, to: string) => symlinkSync('secret', to)]) {
+      const folders = new Folders(root);
+      const look = folders.file.bind(folders);
+      folders.file = async (path) => {
+        const found = await look(path);
+        rmSync(join(root, path));
+        put(join(root, 'secret'), join(root, path));
+        return found;
+      };
+      const stage = new Stage(root, folders);
+      await expect(stage.fill(patch)).rejects.toMatchObject({ refusal: { code: 'patch_mismatch' } });
+      await stage.remove();
+      folders.close();
+      expect(leftovers()).toEqual([]);
+      rmSync(join(root, 'f'));
+      write(root, { f: file(LINES) });
+    }
   });
 
   test('through no symbolic link, and to nothing but files', async () => {

@@ -1,13 +1,14 @@
 import { createReadStream } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import { LOG, RESULT, CLAIM, inOrder, isPassing } from '../../core/task/name.ts';
 import type { TaskResult } from '../../core/task/ending.ts';
 import { taskEvents } from '../../client/task-events.ts';
+import { readObject } from '../../node/heartbeat/file.ts';
 import type { MutationView } from '../../wire/http.ts';
-import { calling, connect } from '../connect.ts';
+import { calling, connect, type Connection } from '../connect.ts';
 import { oneLine, printJson, printRaw, printText, readerIsGone, say, table } from '../output.ts';
 import { spoolOf } from '../spool.ts';
 
@@ -54,14 +55,14 @@ export async function taskList(node: string, options: TaskOptions): Promise<numb
 /** `hauki task show`: what became of one. */
 export async function taskShow(node: string, task: string, options: TaskOptions): Promise<number> {
   const spool = await spoolOf(node, options.spool);
-  const result = spool === undefined ? undefined : await resultOf(spool, task);
-  if (result !== undefined) {
-    if (options.json) printJson(result);
-    else printText(described(result));
+  const stand = spool === undefined ? undefined : await standIn(spool, task);
+  if (stand?.how === 'ended') {
+    if (options.json) printJson(stand.result);
+    else printText(described(stand.result));
     return 0;
   }
-  const all = spool === undefined ? await known(node, options) : await lying(spool);
-  const found = all.findLast((one) => one.task === task);
+  const isIt = (one: Listed): boolean => one.task === task;
+  const found = spool === undefined ? (await known(node, options)).findLast(isIt) : (await lying(spool)).find(isIt);
   if (found === undefined) throw unknown(node, task);
   if (options.json) printJson({ node, ...found });
   else
@@ -81,13 +82,14 @@ export async function taskLogs(node: string, task: string, options: LogOptions):
   const spool = await spoolOf(node, options.spool);
   const connection = connect(options.controller);
   for (let looks = 0; ; looks += 1) {
-    const result = spool === undefined ? undefined : await resultOf(spool, task);
-    if (spool !== undefined && result !== undefined) {
-      await printFile(join(spool, result.outcome, task + LOG));
-      if (options.follow) say(oneLine(result.words));
-      return options.follow ? EXIT[result.outcome] : 0;
+    const stand = spool === undefined ? undefined : await standIn(spool, task);
+    if (stand?.how === 'ended') {
+      await printFile(stand.log);
+      if (options.follow) say(oneLine(stand.result.words));
+      return options.follow ? EXIT[stand.result.outcome] : 0;
     }
     try {
+      if (stand !== undefined) await heardOf(connection, node, task, stand);
       let state: keyof typeof EXIT = 'running';
       for await (const event of taskEvents(connection.client, node, task, options.follow === true)) {
         if (event.type === 'output') printRaw(event.text);
@@ -146,24 +148,46 @@ function listedOf({ stage, reason, mutation }: MutationView, task: string): List
   return { task, state: stage.replaceAll('_', ' '), words: reason?.message ?? '', mutation };
 }
 
-async function resultOf(spool: string, task: string): Promise<TaskResult | undefined> {
-  const waits = await readdir(join(spool, 'inbox')).catch(() => [] as string[]);
-  const runs = await readdir(join(spool, 'claimed')).catch(() => [] as string[]);
-  // One of the same name that is under way is the one that is meant.
-  if (waits.includes(task) || runs.includes(task)) return undefined;
-  for (const folder of ENDED) {
-    const result = await resultIn(join(spool, folder), task);
-    if (result !== undefined) return result;
+/** How a task stands in its spool; one that waits or runs is the one that is meant, whatever became of earlier ones of its name. */
+type Stand =
+  | { readonly how: 'waits' | 'runs'; readonly mutation?: unknown }
+  | { readonly how: 'ended'; readonly result: TaskResult; readonly log: string };
+
+async function standIn(spool: string, task: string): Promise<Stand | undefined> {
+  const namesIn = (folder: string): Promise<string[]> => readdir(join(spool, folder)).catch(() => []);
+  // In the order in which a task goes through them, so that it is not missed.
+  if ((await namesIn('inbox')).includes(task)) return { how: 'waits' };
+  if ((await namesIn('claimed')).includes(task)) {
+    const claim = await readObject(join(spool, 'claimed', task + CLAIM));
+    return { how: 'runs', mutation: claim?.['mutation'] };
   }
-  return undefined;
+  const ended: Extract<Stand, { how: 'ended' }>[] = [];
+  for (const folder of ENDED)
+    for (const file of await namesIn(folder)) {
+      const name = file.endsWith(RESULT) ? file.slice(0, -RESULT.length) : '';
+      const isLater = name.startsWith(task) && STAMP.test(name.slice(task.length));
+      const result = name === task || isLater ? await resultIn(join(spool, folder), name) : undefined;
+      if (result === undefined || (isLater && result.task !== task)) continue;
+      ended.push({ how: 'ended', result, log: join(spool, folder, name + LOG) });
+    }
+  return ended.toSorted((a, b) => (a.result.endedAt < b.result.endedAt ? -1 : 1)).at(-1);
+}
+
+/** What stands behind the name of a second one of its name. */
+const STAMP = /^\.\d{8}_\d{6}_\d{3}$/;
+
+/** @throws RefusedError `task_unknown` when the controller has heard of none, or of an earlier one of its name only */
+async function heardOf({ client }: Connection, node: string, task: string, stand: Stand): Promise<void> {
+  const mutation = stand.how === 'runs' ? stand.mutation : undefined;
+  const heard = mutation === undefined ? [] : (await client.tasks(node)).tasks;
+  if (!heard.some((one) => one.task === task && one.mutation === mutation)) {
+    const yet = stand.how === 'waits' ? 'it waits' : 'it was taken, and has said nothing';
+    throw new RefusedError(refusal('task_unknown', `Nothing was heard of ${task} of node ${node} yet: ${yet}.`));
+  }
 }
 
 async function resultIn(folder: string, task: string): Promise<TaskResult | undefined> {
-  try {
-    return JSON.parse(await readFile(join(folder, task + RESULT), 'utf8')) as TaskResult;
-  } catch {
-    return undefined;
-  }
+  return (await readObject(join(folder, task + RESULT))) as unknown as TaskResult | undefined;
 }
 
 function described(result: TaskResult): string {

@@ -1,4 +1,4 @@
-import { parseDuration } from '../../base/duration.ts';
+import { LIMIT_MS_MAX, parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { intentRefusal, nodeRefusal } from '../policy/policy.ts';
@@ -42,6 +42,7 @@ export function parseAttributes(text: string, line: number): Result<Attributes, 
   const duration = timeout === undefined ? undefined : parseDuration(timeout);
   if (duration?.ok === false) return wrong(duration.error.message.replace(/\.$/, ''));
   if (duration?.value === 0) return wrong('timeout=0 leaves no time');
+  if (duration !== undefined && duration.value > LIMIT_MS_MAX) return wrong('timeout= has 24 h at most');
   if (verify?.trim() === '') return wrong('verify= is empty');
   const names = datasets?.split(',').map((name) => name.trim());
   if (names?.includes('')) return wrong('datasets= has an empty name');

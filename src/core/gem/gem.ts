@@ -28,7 +28,7 @@ export interface Gem {
 
 /** Of code in a fence below a marker: what else a shell's block is called. */
 const LANGUAGES: Readonly<Record<string, Interpreter>> = { '': 'sh', sh: 'sh', shell: 'sh', bash: 'bash' };
-const MARKER = /^\[GEM-EXEC(?:[ \t]+(.*))?\][ \t]*$/;
+const MARKER = /^\[GEM-EXEC(?:[ \t]+(\S.*)?)?\][ \t]*$/;
 const END = '[/GEM-EXEC]';
 const CLOSE = `Close it with "${END}" on a line of its own`;
 
@@ -102,7 +102,7 @@ class Reader {
         this.#at,
         'a marker is [GEM-EXEC] or [GEM-EXEC node=NAME …], in capitals, alone on its line and without decoration',
       );
-    if (/^(?:`{3,}|~{3,}).*gem-exec/i.test(place.text)) wrong(this.#at, 'a fence with a backtick behind it is none');
+    if (/^(?:`{3}|~{3}).*gem-exec/i.test(place.text)) wrong(this.#at, 'a fence with a backtick behind it is none');
   }
 
   #fence(fence: Fence, place: Text): void {
@@ -214,7 +214,7 @@ function attributesOf(text: string, at: number): Attributes {
 }
 
 function looksLikeOne(line: string): boolean {
-  return /\[GEM-EXEC|(?:`{3}|~{3})[^`]*\bgem-exec\b/.test(line);
+  return line.includes('[GEM-EXEC') || (line.includes('gem-exec') && /`{3}|~{3}/.test(line));
 }
 
 function noBlocks(passed: Gem['passed']): string {

@@ -40,11 +40,11 @@ const LATER: ReadonlySet<Code> = new Set([
   'ledger_unavailable',
   'overloaded',
   'rate_limited',
-  'cancelled',
 ]);
 
-export function isForLater({ code }: Refusal): boolean {
-  return LATER.has(code);
+/** @param stopping whether the node itself is; else it was an operator who took the request back */
+export function isForLater({ code }: Refusal, stopping: boolean): boolean {
+  return LATER.has(code) || (stopping && code === 'cancelled');
 }
 
 /** How people call the locks of a storage: `ZFS Lock secured.` */

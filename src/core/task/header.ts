@@ -1,4 +1,4 @@
-import { parseDuration } from '../../base/duration.ts';
+import { LIMIT_MS_MAX, parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Mode } from '../mutation/mutation.ts';
@@ -16,6 +16,8 @@ export interface Header {
 }
 
 const LINE = /^#hauki[ \t]+([A-Za-z]+)[ \t]*:[ \t]*(.*)$/;
+/** What was meant to be one and would be a comment: `# hauki verify: …`. */
+const ALMOST = /^\uFEFF?#\s*hauki\b[^:]*:/i;
 /** What a shell would read something into: then it has to be said whether a shell is meant. */
 const FOR_A_SHELL = /["'`$&|;<>()*?[\]{}\\~]/;
 
@@ -28,12 +30,15 @@ export function readHeader(text: string): Result<Header, Refusal> {
   let top = true;
   for (const [index, whole] of text.split('\n').entries()) {
     const line = whole.endsWith('\r') ? whole.slice(0, -1) : whole;
-    if (!/^#hauki\b/.test(line)) {
+    const isOne = /^#hauki\b/.test(line);
+    if (!isOne && !(top && ALMOST.test(line))) {
       if (line !== '' && !line.startsWith('#')) top = false;
       continue;
     }
     const refuse = (why: string): Result<never, Refusal> =>
       err(refusal('task_invalid', `Line ${index + 1} of the task cannot be used: ${why}.`));
+    if (!isOne)
+      return refuse('a #hauki line begins with "#hauki ", in small letters and with nothing before or between');
     if (!top) return refuse('a #hauki line stands above the first line that is no comment');
     const [, key = '', said = ''] = LINE.exec(line) ?? [];
     const value = said.trim();
@@ -58,6 +63,7 @@ const READERS: Readonly<Record<string, (value: string) => Header | string>> = {
   timeout: (text) => {
     const timeoutMs = parseDuration(text);
     if (!timeoutMs.ok || timeoutMs.value === 0) return `"${text}" is no time limit; write 30s, 10m or 2h`;
+    if (timeoutMs.value > LIMIT_MS_MAX) return 'a time limit has 24 h at most';
     return { timeoutMs: timeoutMs.value };
   },
   verify: (value) => {

@@ -37,7 +37,8 @@ export interface Surgery {
 }
 
 export interface Judging {
-  readonly spool: string;
+  /** The spool's folder, and where its bytes lie if that is elsewhere: no task may change either. */
+  readonly spools: readonly string[];
   readonly rules: TaskRules;
   readonly surgeon: Surgeon;
   /** Whether tasks run on this host, where patches can be applied. */
@@ -50,7 +51,7 @@ export async function judge(
   { bytes, signature }: Read,
   judging: Judging,
 ): Promise<Result<Surgery, Refusal>> {
-  const { spool, rules, surgeon, here } = judging;
+  const { spools, rules, surgeon, here } = judging;
   const signer = await signerOf(bytes, signature, rules);
   if (!signer.ok) return signer;
   const text = bytes.toString('utf8');
@@ -66,8 +67,9 @@ export async function judge(
     const hint = 'Write "#hauki datasets: NAME" into it, or "tasks: { datasets: [NAME] }" into node.yaml.';
     return err(refusal('task_invalid', 'Nothing says which dataset it is to change.', hint));
   }
-  const root = rules.root ?? datasets.find((dataset) => dataset.startsWith('/'));
-  const inside = await spoolRefusal(spool, datasets, root === undefined ? [] : [root]);
+  const path = datasets.find((dataset) => dataset.startsWith('/'));
+  const root = rules.root ?? path;
+  const inside = await spoolRefusal(spools, datasets, root === undefined ? [] : [root]);
   if (inside !== undefined) return err(inside);
   const found = { name, bytes, header: header.value, datasets, root, signer: signer.value };
   if (text.startsWith('#!')) {
@@ -86,8 +88,15 @@ export async function judge(
     const hint = 'Write "tasks: { root: DIR }" into node.yaml.';
     return err(refusal('task_invalid', 'Nothing says where at the node the patch is to be applied.', hint));
   }
+  // The node's root holds the node's own datasets: where one of them is not asked for, no snapshot would hold what the patch changes.
+  const frozen = rules.datasets.every((own) => datasets.includes(own)) ? root : path;
+  if (frozen === undefined) {
+    const message = `It names other datasets than the node's own, and ${root} is not known to be in them.`;
+    const hint = `Say where they are at the node, "#hauki datasets: /DIR", or name all of ${rules.datasets.join(', ')} too.`;
+    return err(refusal('task_invalid', message, hint));
+  }
   const patch = surgeon.readPatch(bytes);
   if (!patch.ok) return patch;
-  const fits = await surgeon.checkPatch(patch.value, root);
-  return fits.ok ? ok({ ...found, patch: patch.value }) : fits;
+  const fits = await surgeon.checkPatch(patch.value, frozen);
+  return fits.ok ? ok({ ...found, root: frozen, patch: patch.value }) : fits;
 }

@@ -24,12 +24,12 @@ export async function recover(room: Room): Promise<string | undefined> {
 
 async function endOf(task: string, room: Room): Promise<string | undefined> {
   const { folders, log } = room;
-  const ended = await completeShelving(folders, task);
+  const claim = await recall(folders, task);
+  const ended = await completeShelving(folders, task, claim?.mutation);
   if (ended !== undefined) {
     log.info({ task, outcome: ended.outcome }, ended.words);
     return undefined;
   }
-  const claim = await recall(folders, task);
   if (claim === undefined) return interrupted(task, room, undefined, undefined);
   // Its processes may have outlived the node, and the controller may have no way to them.
   const gone = await room.reach.stop(claim.mutation);

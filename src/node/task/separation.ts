@@ -8,22 +8,25 @@ import { deviceOf, parseMountInfo } from '../../wire/mountinfo.ts';
  * Why tasks of this spool cannot change these datasets: a rollback would bring back a task that was done, or lose one that was dropped.
  * A dataset is known by its name on the controller's host; what of that is seen here is compared.
  *
+ * @param spools its folder, and where its bytes lie if that is elsewhere
  * @param roots where the guarded state is at the node, besides
  */
 export async function spoolRefusal(
-  spool: string,
+  spools: readonly string[],
   datasets: readonly string[],
   roots: readonly string[],
 ): Promise<Refusal | undefined> {
-  const there = await existing(spool);
-  const inside = await foldersRound(there);
-  const source = await zfsSourceOf(there);
-  for (const dataset of [...datasets, ...roots]) {
-    const contains = dataset.startsWith('/')
-      ? inside.has(await identityOf(dataset))
-      : source !== undefined && source === dataset;
-    if (contains)
-      return refusal('spool_guarded', `The spool ${spool} is part of ${dataset}, which a task is to change.`);
+  for (const spool of spools) {
+    const there = await existing(spool);
+    const inside = await foldersRound(there);
+    const source = await zfsSourceOf(there);
+    for (const dataset of [...datasets, ...roots]) {
+      const contains = dataset.startsWith('/')
+        ? inside.has(await identityOf(dataset))
+        : source !== undefined && source === dataset;
+      if (contains)
+        return refusal('spool_guarded', `The spool ${spool} is part of ${dataset}, which a task is to change.`);
+    }
   }
   return undefined;
 }

@@ -21,11 +21,21 @@ export async function shelve(folders: Folders, result: TaskResult): Promise<void
   await move(folders, task, outcome, name);
 }
 
-/** Completes what a crash left half-way. @returns the result; undefined where there was none */
-export async function completeShelving(folders: Folders, task: string): Promise<TaskResult | undefined> {
+/**
+ * Completes what a crash left half-way. A result of another mutation is of an earlier run: somebody moved that one's task away.
+ *
+ * @param mutation as claimed; undefined: none was begun
+ * @returns the result; undefined where there was none
+ */
+export async function completeShelving(
+  folders: Folders,
+  task: string,
+  mutation: string | undefined,
+): Promise<TaskResult | undefined> {
   for (const outcome of OUTCOMES) {
     const result = await readObject(join(folders[outcome], task + RESULT));
-    if (result === undefined || (await isThere(join(folders[outcome], task)))) continue;
+    if (result === undefined || result['mutation'] !== mutation || (await isThere(join(folders[outcome], task))))
+      continue;
     await move(folders, task, outcome, task);
     return result as unknown as TaskResult;
   }

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { formatDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 
@@ -21,6 +22,7 @@ export interface Signing {
  * Who signed these bytes. Asked of ssh-keygen, with a copy of the signature that nobody else writes to.
  *
  * @returns undefined for an unsigned task that may be run all the same
+ * @throws when this machine cannot say just now: no space, no process, no answer in time
  */
 export async function signerOf(
   bytes: Buffer,
@@ -63,7 +65,7 @@ interface Said {
 }
 
 function keygen(args: readonly string[], input: Buffer): Promise<Said> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const child = spawn('ssh-keygen', args, {
       stdio: 'pipe',
       timeout: MS_MAX,
@@ -74,8 +76,10 @@ function keygen(args: readonly string[], input: Buffer): Promise<Said> {
     child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
-    child.once('error', ({ message }) => resolve({ code: 127, stdout, why: `ssh-keygen cannot be run: ${message}` }));
+    child.once('error', ({ message }) => reject(new Error(`ssh-keygen cannot be run: ${message}`)));
     child.once('close', (code) => {
+      // By its time limit, and by nobody else.
+      if (child.killed) return reject(new Error(`ssh-keygen did not answer within ${formatDuration(MS_MAX)}`));
       const why = `${stderr}\n${stdout}`.trim().split('\n')[0] ?? '';
       resolve({ code: code ?? 1, stdout, why: why === '' ? `ssh-keygen ended with ${code}` : why });
     });

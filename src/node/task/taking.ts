@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
+import type { Result } from '../../base/result.ts';
 import { completedWords, executingWords, isForLater, type Outcome, type TaskResult } from '../../core/task/ending.ts';
 import { LOG } from '../../core/task/name.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -19,7 +20,8 @@ import { shelve } from './shelf.ts';
 
 export interface Room {
   readonly node: string;
-  readonly spool: string;
+  /** See Judging. */
+  readonly spools: readonly string[];
   readonly folders: Folders;
   readonly rules: TaskRules;
   readonly desk: Desk;
@@ -53,8 +55,14 @@ export async function take(arrival: Arrival, room: Room, signal: AbortSignal): P
   if (arrival.misnamed !== undefined) return denied(arrival, room, claimedAt, arrival.misnamed);
   if (!read.ok) return denied(arrival, room, claimedAt, read.error);
   const { bytes, sha256 } = read.value as Read;
-  const { rules, spool, surgeon, scratch } = room;
-  const judged = await judge(name, read.value as Read, { spool, rules, surgeon, here: scratch !== undefined });
+  const { rules, spools, surgeon, scratch } = room;
+  let judged: Result<Surgery, Refusal>;
+  try {
+    judged = await judge(name, read.value as Read, { spools, rules, surgeon, here: scratch !== undefined });
+  } catch (error) {
+    // A full disk, or no process to be had: that is not the task's fault.
+    return back(arrival, room, claimedAt, reasonOf(error));
+  }
   if (!judged.ok) return denied(arrival, room, claimedAt, judged.error, sha256);
   room.log.info({ task: name, bytes: bytes.length, sha256, signer: judged.value.signer }, 'task claimed');
   return perform(arrival, judged.value, { claimedAt, sha256 }, room, signal);
@@ -117,8 +125,6 @@ async function perform(
       },
       signal,
     );
-    reached('committed');
-    return await end(room, 'done', { ...facts, stage: 'committed', words: completedWords(name), task: name });
   } catch (error) {
     const why = reasonOf(error);
     const outcome = outcomeOf(error);
@@ -130,9 +136,12 @@ async function perform(
       return { how: 'unknown' };
     }
     if (begun && outcome !== undefined) return failed(name, room, facts, why, outcome, signal.aborted);
-    if (isForLater(why)) return back(arrival, room, known.claimedAt, why);
+    if (isForLater(why, signal.aborted)) return back(arrival, room, known.claimedAt, why);
     return end(room, 'denied', { ...facts, reason: why, words: `${name} was denied: ${why.message}`, task: name });
   }
+  // What fails from here on cannot deny it any more: recovery ends it.
+  reached('committed');
+  return end(room, 'done', { ...facts, stage: 'committed', words: completedWords(name), task: name });
 }
 
 async function failed(
@@ -159,7 +168,7 @@ async function denied(arrival: Arrival, room: Room, claimedAt: string, why: Refu
     await room.desk.report(name, why);
   } catch (error) {
     const unheard = reasonOf(error);
-    if (isForLater(unheard)) return back(arrival, room, claimedAt, unheard);
+    if (isForLater(unheard, false)) return back(arrival, room, claimedAt, unheard);
     room.log.error({ task: name, why: unheard.message }, 'a denied task could not be put on record');
   }
   const words = `${name} was denied: ${why.message}`;

@@ -8,7 +8,7 @@ import { Inbox } from './inbox.ts';
 import { recover } from './recovery.ts';
 import { type Room, take } from './taking.ts';
 
-export interface WriterOptions extends Omit<Room, 'spool'> {
+export interface WriterOptions extends Room {
   readonly spool: Spool;
   /** 0 to 1 */
   readonly random: () => number;
@@ -47,9 +47,9 @@ export class ShadowWriter {
   #done: Promise<void> = Promise.resolve();
 
   constructor(options: WriterOptions) {
-    const { spool, folders, clock, rules } = options;
+    const { folders, clock, rules } = options;
     this.#options = options;
-    this.#room = { ...options, spool: spool.folder };
+    this.#room = options;
     this.#inbox = new Inbox(folders.inbox, clock.mono, !rules.unsigned);
   }
 
@@ -150,7 +150,8 @@ export class ShadowWriter {
 
   #later(why: Refusal): void {
     if (this.#stopping.signal.aborted) return;
-    this.#tell({ why: why.message, hint: why.hint }, 'tasks wait: the controller cannot clear them now');
+    const who = why.code === 'internal' ? 'this node cannot judge them' : 'the controller cannot clear them';
+    this.#tell({ why: why.message, hint: why.hint }, `tasks wait: ${who} now`);
     this.#putOff(why.code === 'rate_limited' ? RATE_MS : this.#awayMs());
   }
 

@@ -137,6 +137,7 @@ const REFUSED: readonly (readonly [what: string, text: string, why: string])[] =
       ['mode=Critical', 'mode is standard or critical'],
       ['timeout=5', 'is not a duration'],
       ['timeout=0s', 'leaves no time'],
+      ['timeout=25h', '24 h at most'],
       ['verify=""', 'verify= is empty'],
       ['datasets=a,,b', 'empty name'],
     ] as const
@@ -239,5 +240,11 @@ describe('blocks are found', () => {
       '<!--\n',
     ])
       expect(parseGem(long.repeat(10_000_000 / long.length)).ok).toBe(false);
+    for (const [first, more] of [
+      ['[GEM-EXEC', ' '],
+      ['> ', '~'],
+      ['', '`'],
+    ] as const)
+      expect(parseGem(`${first}${more.repeat(1_000_000)}x\``).ok).toBe(false);
   }, 60_000);
 });

@@ -21,6 +21,7 @@ describe("a task's header", () => {
     [`#hauki intent: crlf\r\n--- a/x\r\n`, { intent: 'crlf' }],
     [`#hauki intent: a patch\ndiff --git a/x b/x\n`, { intent: 'a patch' }],
     [script('#haukify: is another word'), {}],
+    [script('# hauki runs this', 'echo', '# hauki verify: in the text'), {}],
   ] as const)('%j', ([text, header]) => {
     expect(readHeader(text)).toEqual({ ok: true, value: header });
   });
@@ -36,6 +37,10 @@ describe("a task's header", () => {
     [script('#hauki mode: fast'), /"fast" is no mode/],
     [script('#hauki timeout: 10'), /"10" is no time limit/],
     [script('#hauki timeout: 0s'), /no time limit/],
+    [script('#hauki timeout: 25h'), /24 h at most/],
+    [script('# hauki verify: x'), /Line 2 .*begins with "#hauki "/],
+    [script('#Hauki verify: x'), /begins with "#hauki "/],
+    ['\uFEFF#hauki verify: x\n--- a/x\n', /begins with "#hauki "/],
     [script('#hauki verify: a && b'), /no shell reads verify/],
     [script('#hauki verify: echo "x"'), /no shell reads verify/],
     [script('#hauki verify: [1]'), /no JSON list/],

@@ -1,0 +1,98 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+import { refusal, RefusedError } from '../../../src/base/refusal.ts';
+import { ok } from '../../../src/base/result.ts';
+import type { TaskResult } from '../../../src/core/task/ending.ts';
+import type { Guarded } from '../../../src/node/guarded.ts';
+import type { Desk } from '../../../src/node/task/desk.ts';
+import { Feed } from '../../../src/node/task/feed.ts';
+import { type Folders, foldersIn, makeFolders } from '../../../src/node/task/folders.ts';
+import { completeShelving } from '../../../src/node/task/shelf.ts';
+import { type Room, take, type Took } from '../../../src/node/task/taking.ts';
+import type { Reach } from '../../../src/ports/reach.ts';
+
+/* What a real controller and a real disk seldom do: the rest is in test/e2e/task.test.ts. */
+
+let folder = '';
+let folders: Folders;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hauki-taking-'));
+  folders = foldersIn(join(folder, 'spool'));
+  makeFolders(folders);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+const MUTATION = 'm1';
+const clock = { now: () => 0, mono: () => 0, after: () => () => undefined, soon: () => undefined };
+const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+function taking(name: string, guard: Desk['guard'], signal = new AbortController().signal): Promise<Took> {
+  const path = join(folders.inbox, name);
+  writeFileSync(path, '#!/bin/sh\n');
+  const reach: Partial<Reach> = {
+    run: async () => ok({ code: 0, signal: undefined, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }) as never,
+  };
+  const room = {
+    ...{ node: 'crm', spools: [folder], folders, scratch: join(folder, 'scratch'), clock, log },
+    rules: { signers: '/nowhere', unsigned: true, datasets: ['tank/crm'], root: undefined, timeoutMs: 1, waitMs: 1 },
+    desk: { guard, report: async () => undefined } as unknown as Desk,
+    reach: reach as Reach,
+    surgeon: {} as Room['surgeon'],
+    sweeping: async () => async () => ok({ stopped: 0 }),
+    feed: new Feed(clock, () => undefined),
+    reached: () => undefined,
+  } satisfies Room;
+  return take({ name, misnamed: undefined, path, look: undefined }, room, signal);
+}
+const cancelled = async (): Promise<never> => {
+  throw new RefusedError(refusal('cancelled', 'The request was taken back.'));
+};
+
+describe('a task', () => {
+  test('that was committed and cannot be shelved is left to recovery, and not denied', async () => {
+    const guard: Desk['guard'] = async (_, work, signal) => {
+      const env = { HAUKI_MUTATION: MUTATION, HAUKI_FENCE: '1', HAUKI_SNAPSHOT: 's', HAUKI_INTENT: 'x' };
+      await work({ mutation: MUTATION, fence: 1, snapshot: 's', driver: 'zfs', signal, env } as Guarded);
+      rmSync(folders.done, { recursive: true });
+    };
+    await expect(taking('x', guard)).rejects.toThrow('ENOENT');
+    expect(readdirSync(folders.claimed).toSorted()).toEqual(['x', 'x.claim.json', 'x.log']);
+    expect(readdirSync(folders.denied)).toEqual([]);
+  });
+
+  test('whose request somebody takes back is denied; one that waits when the node stops waits on', async () => {
+    expect(await taking('x', cancelled)).toEqual({ how: 'ended' });
+    expect(readdirSync(folders.denied)).toEqual(['x', 'x.result.json']);
+    expect(await taking('y', cancelled, AbortSignal.abort())).toMatchObject({ how: 'later' });
+    expect(readdirSync(folders.inbox)).toEqual(['y']);
+  });
+
+  test('that this machine cannot judge just now waits, its signature with it', async () => {
+    writeFileSync(join(folders.inbox, 'x.sig'), 'signature');
+    vi.stubEnv('TMPDIR', join(folder, 'absent'));
+    expect(await taking('x', cancelled)).toMatchObject({ how: 'later', why: { code: 'internal' } });
+    expect(readdirSync(folders.inbox)).toEqual(['x', 'x.sig']);
+    vi.stubEnv('TMPDIR', folder);
+    vi.stubEnv('PATH', join(folder, 'absent'));
+    expect(await taking('x', cancelled)).toMatchObject({ how: 'later', why: { code: 'internal' } });
+    expect(readdirSync(folders.inbox)).toEqual(['x', 'x.sig']);
+  });
+
+  test('is ended by a result of its own mutation only', async () => {
+    const result: Partial<TaskResult> = { outcome: 'done', mutation: 'earlier' };
+    writeFileSync(join(folders.done, 'x.result.json'), JSON.stringify(result));
+    writeFileSync(join(folders.claimed, 'x'), '');
+    for (const mutation of [MUTATION, undefined])
+      expect(await completeShelving(folders, 'x', mutation)).toBe(undefined);
+    expect(existsSync(join(folders.claimed, 'x'))).toBe(true);
+    expect(await completeShelving(folders, 'x', 'earlier')).toEqual(result);
+    expect(existsSync(join(folders.done, 'x'))).toBe(true);
+  });
+});
