@@ -207,6 +207,8 @@ export class SupervisedVault {
     const { clock, log, pulse } = this.#options;
     let silences = 0;
     for (;;) {
+      // The wake may have come while it was asked whether it answers, and what answered was the bare folder.
+      if (this.#up.length === 0) return 'it was asked to';
       const due = Symbol();
       const [asked, cancel] = after(clock, PULSE_EVERY_MS, due);
       const woken = new Promise<string>((resolve) => (this.#wake = resolve));

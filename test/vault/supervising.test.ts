@@ -138,4 +138,16 @@ needs('gocryptfs').describe('a supervised vault', () => {
     expect(await vault.stop({ force: true })).toMatchObject({ ok: true });
     expect(serversOf(mount)).toEqual([]);
   });
+
+  test('that is stopped while it is asked whether it answers is stopped', { timeout: 30_000 }, async () => {
+    const answers: ((pulse: Pulse) => void)[] = [];
+    const { vault } = await supervised(undefined, () => new Promise((resolve) => answers.push(resolve)));
+    await vault.start();
+    await until(() => answers.length > 0, 'it is asked');
+    const stopped = vault.stop();
+    await until(() => vault.state === 'unmounted', 'it is unmounted');
+    // What `stat` says of the bare folder.
+    answers[0]?.('alive');
+    expect(await stopped).toMatchObject({ ok: true });
+  });
 });
