@@ -32,6 +32,7 @@ needs('gocryptfs').describe('a supervised vault', () => {
   async function supervised(
     prepare: (mount: string) => Promise<void> = () => Promise.resolve(),
     pulse: (point: string, withinMs: number) => Promise<Pulse> = (point) => pulseOf(point, 500),
+    logAt = 'log',
   ) {
     const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hauki-vault-')));
     const [cipher, mount] = [join(folder, 'cipher'), join(folder, 'mnt')];
@@ -41,7 +42,7 @@ needs('gocryptfs').describe('a supervised vault', () => {
     const note = (fields: Readonly<Record<string, unknown>>, message: string) =>
       void said.push(`${message} ${JSON.stringify(fields)}`);
     const vault = new SupervisedVault({
-      layers: [gocryptfsLayer({ cipher, point: mount, key: () => ok('key'), log: join(folder, 'log') })],
+      layers: [gocryptfsLayer({ cipher, point: mount, key: () => ok('key'), log: join(folder, logAt) })],
       prepare,
       clock: hasty,
       random: () => 0.5,
@@ -149,5 +150,16 @@ needs('gocryptfs').describe('a supervised vault', () => {
     // What `stat` says of the bare folder.
     answers[0]?.('alive');
     expect(await stopped).toMatchObject({ ok: true });
+  });
+
+  test('whose log cannot be written waits until it can; that it is mounted need not be noted', async () => {
+    const { folder, vault, said } = await supervised(undefined, undefined, 'logs/log');
+    writeFileSync(join(folder, 'logs'), '');
+    expect(await vault.start()).toMatchObject({ ok: false, error: { code: 'vault_unavailable' } });
+    rmSync(join(folder, 'logs'));
+    mkdirSync(join(folder, 'logs', 'log.mounted'), { recursive: true });
+    await until(() => vault.ready, 'it is mounted');
+    expect(said.join('\n')).toContain('could not be noted');
+    expect(await vault.stop()).toMatchObject({ ok: true });
   });
 });
