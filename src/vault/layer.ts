@@ -84,7 +84,7 @@ async function mountOne(plan: LayerPlan, warn: (words: string) => void): Promise
   const bare = openPoint(point);
   if (!bare.ok) return bare;
 
-  const { child, said, ended, device } = await rise(plan, secret?.value).finally(bare.value.close);
+  const { child, said, ended, device } = await rise(plan, secret?.value).finally(() => bare.value.close());
   if (device === undefined) {
     // Its mount may go a moment before it does, and its words tell why.
     const gone = await Promise.race([ended, endMs()]);
@@ -153,6 +153,11 @@ function mounted(plan: LayerPlan, child: ChildProcess, device: string, ended: Pr
       // It names a mount that is gone; the next one is noted over it.
     }
   };
+  // One that waits in the kernel for what is below it ends when that does.
+  const end = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await Promise.race([ended, endMs()]);
+  };
   return {
     plan,
     pid: child.pid ?? 0,
@@ -162,16 +167,14 @@ function mounted(plan: LayerPlan, child: ChildProcess, device: string, ended: Pr
       const done = isThere() ? await unmount(point) : ok(undefined);
       if (!done.ok) return done;
       // It ends with its mount; one that does not serves nobody any more.
-      const limit = setTimeout(() => child.kill('SIGKILL'), END_MS);
-      await ended;
-      clearTimeout(limit);
+      await Promise.race([ended, endMs()]);
+      await end();
       forget();
       return done;
     },
     kill: async () => {
       // What hangs in it is let go by this alone; a mount that is taken away from a live server would not be.
-      child.kill('SIGKILL');
-      await ended;
+      await end();
       if (isThere()) await detach(point);
       forget();
     },
