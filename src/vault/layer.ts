@@ -65,6 +65,16 @@ const LOG_BYTES_MAX = 256 * 1024;
  * of a pipe, and a terminal's Ctrl-C is ours to judge, so it is in a session of its own.
  */
 export async function mountLayer(plan: LayerPlan, warn: (words: string) => void): Promise<Result<Layer, Refusal>> {
+  try {
+    return await mountOne(plan, warn);
+  } catch (error) {
+    // A full disk, one that is read-only, too many open files: that may pass.
+    const message = `${plan.name} cannot be started for ${plan.point}: ${(error as Error).message}.`;
+    return err(refusal('vault_unavailable', message));
+  }
+}
+
+async function mountOne(plan: LayerPlan, warn: (words: string) => void): Promise<Result<Layer, Refusal>> {
   const { name, point, log } = plan;
   mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
   const free = await clearPoint(plan, warn);
@@ -74,27 +84,21 @@ export async function mountLayer(plan: LayerPlan, warn: (words: string) => void)
   const bare = openPoint(point);
   if (!bare.ok) return bare;
 
-  const { child, said } = begin(plan, secret?.value);
-  const ended = new Promise<{ code: number | null; words: string }>((resolve) => {
-    child.once('error', (error) => resolve({ code: null, words: error.message }));
-    child.once('exit', (code, killed) =>
-      resolve({ code, words: killed === null ? `${name} ended with code ${code}` : `${name} was ended by ${killed}` }),
-    );
-  });
-  let gone: Awaited<typeof ended> | undefined;
-  void ended.then((how) => (gone = how));
-  const device = await comesUp(plan, () => gone !== undefined);
-  bare.value.close();
+  const { child, said, ended, device } = await rise(plan, secret?.value).finally(() => bare.value.close());
   if (device === undefined) {
     // Its mount may go a moment before it does, and its words tell why.
-    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, END_MS).unref())]);
+    const gone = await Promise.race([ended, endMs()]);
     child.kill('SIGKILL');
     await detach(point);
     if (child.pid === undefined) return err(notInstalled(plan));
     if (gone === undefined) return err(refusal('vault_unavailable', `${name} did not mount ${point} in time.`));
     return err(plan.explain(gone.code, said()));
   }
-  writeFileSync(marker(plan), JSON.stringify({ point, device }), { mode: 0o600 });
+  try {
+    writeFileSync(marker(plan), JSON.stringify({ point, device }), { mode: 0o600 });
+  } catch (error) {
+    warn(`${point} is mounted, but that could not be noted: ${(error as Error).message}`);
+  }
   return ok(
     mounted(
       plan,
@@ -103,6 +107,26 @@ export async function mountLayer(plan: LayerPlan, warn: (words: string) => void)
       ended.then(({ words }) => words),
     ),
   );
+}
+
+interface Served {
+  readonly child: ChildProcess;
+  readonly said: () => string;
+  readonly ended: Promise<{ readonly code: number | null; readonly words: string }>;
+}
+
+/** Begins it, and waits until it has mounted, or will not. */
+async function rise(plan: LayerPlan, secret: string | undefined): Promise<Served & { device: string | undefined }> {
+  const served = begin(plan, secret);
+  let hasEnded = false;
+  void served.ended.then(() => (hasEnded = true));
+  // One that cannot be looked for is ended like one that does not come.
+  const device = await comesUp(plan, () => hasEnded).catch(() => undefined);
+  return { ...served, device };
+}
+
+function endMs(): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), END_MS).unref());
 }
 
 /** @returns the device of the mount, once it is there and answers; undefined when it does not come to that */
@@ -122,7 +146,18 @@ async function comesUp({ point, fsType }: LayerPlan, hasEnded: () => boolean): P
 function mounted(plan: LayerPlan, child: ChildProcess, device: string, ended: Promise<string>): Layer {
   const { point } = plan;
   const isThere = (): boolean => mountAt(point)?.device === device;
-  const forget = (): void => rmSync(marker(plan), { force: true });
+  const forget = (): void => {
+    try {
+      rmSync(marker(plan), { force: true });
+    } catch {
+      // It names a mount that is gone; the next one is noted over it.
+    }
+  };
+  // One that waits in the kernel for what is below it ends when that does.
+  const end = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await Promise.race([ended, endMs()]);
+  };
   return {
     plan,
     pid: child.pid ?? 0,
@@ -132,16 +167,14 @@ function mounted(plan: LayerPlan, child: ChildProcess, device: string, ended: Pr
       const done = isThere() ? await unmount(point) : ok(undefined);
       if (!done.ok) return done;
       // It ends with its mount; one that does not serves nobody any more.
-      const limit = setTimeout(() => child.kill('SIGKILL'), END_MS);
-      await ended;
-      clearTimeout(limit);
+      await Promise.race([ended, endMs()]);
+      await end();
       forget();
       return done;
     },
     kill: async () => {
       // What hangs in it is let go by this alone; a mount that is taken away from a live server would not be.
-      child.kill('SIGKILL');
-      await ended;
+      await end();
       if (isThere()) await detach(point);
       forget();
     },
@@ -152,21 +185,33 @@ function mounted(plan: LayerPlan, child: ChildProcess, device: string, ended: Pr
   };
 }
 
-function begin(plan: LayerPlan, secret: string | undefined): { child: ChildProcess; said: () => string } {
+function begin(plan: LayerPlan, secret: string | undefined): Served {
   const { name, args, log } = plan;
   keepShort(log);
   const file = openSync(log, 'a+', 0o600);
-  const from = fstatSync(file).size;
-  const child = spawn(name, args, {
-    detached: true,
-    stdio: ['pipe', file, file],
-    env: ownEnvironment(),
-    cwd: '/',
-  });
-  closeSync(file);
-  child.stdin?.on('error', () => {});
-  child.stdin?.end(secret);
-  return { child, said: () => textAfter(log, from) };
+  try {
+    const from = fstatSync(file).size;
+    const child = spawn(name, args, {
+      detached: true,
+      stdio: ['pipe', file, file],
+      env: ownEnvironment(),
+      cwd: '/',
+    });
+    const ended: Served['ended'] = new Promise((resolve) => {
+      child.once('error', (error) => resolve({ code: null, words: error.message }));
+      child.once('exit', (code, killed) =>
+        resolve({
+          code,
+          words: killed === null ? `${name} ended with code ${code}` : `${name} was ended by ${killed}`,
+        }),
+      );
+    });
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(secret);
+    return { child, said: () => textAfter(log, from), ended };
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** What an earlier run left mounted is taken off; what somebody else has mounted there stays, and is in the way. */

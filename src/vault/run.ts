@@ -12,7 +12,7 @@ export interface Ran {
 export interface RunOptions {
   /** What it reads: keys travel this way, never by its arguments or its environment. */
   readonly input?: string;
-  /** After so long it is killed, ms. */
+  /** After so long it is killed, and soon after that not waited for any more, ms. */
   readonly withinMs?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** A file that takes both streams instead of pipes; it is in `stdout` afterwards. What serves a mount must not lose its reader. */
@@ -20,6 +20,8 @@ export interface RunOptions {
 }
 
 const KEPT_MAX = 8 * 1024 * 1024;
+/** What is killed ends by then, or waits in the kernel for a server that hangs, and no signal reaches it. */
+const KILLED_MS = 500;
 
 /** Runs a program to its end. No shell reads the words. Never rejects. */
 export async function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
@@ -34,7 +36,16 @@ export async function run(program: string, args: readonly string[], options: Run
     // It may end without reading.
     child.stdin?.on('error', () => {});
     child.stdin?.end(input);
-    const limit = withinMs === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), withinMs);
+    const giveUp = (): void => {
+      child.unref();
+      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe?.destroy();
+      resolve({ code: null, ...said });
+    };
+    const kill = (): void => {
+      child.kill('SIGKILL');
+      limit = setTimeout(giveUp, KILLED_MS);
+    };
+    let limit = withinMs === undefined ? undefined : setTimeout(kill, withinMs);
     child.once('error', (error) => {
       clearTimeout(limit);
       const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';

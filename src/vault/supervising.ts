@@ -125,13 +125,10 @@ export class SupervisedVault {
     // What is being mounted is mounted first: half of it would be left behind otherwise.
     while (this.#state === 'mounting') await new Promise((resolve) => setTimeout(resolve, 20));
     const before = this.#state;
-    const up = this.#up;
     this.#state = 'unmounting';
+    if (before === 'hanging') await this.#tearDown();
+    const up = this.#up;
     for (const layer of up.toReversed()) {
-      if (before === 'hanging') {
-        await layer.kill();
-        continue;
-      }
       const done = await layer.unmount();
       if (done.ok) continue;
       // What is below serves nobody but the vault, which is gone by then.
@@ -207,6 +204,8 @@ export class SupervisedVault {
     const { clock, log, pulse } = this.#options;
     let silences = 0;
     for (;;) {
+      // The wake may have come while it was asked whether it answers, and what answered was the bare folder.
+      if (this.#up.length === 0) return 'it was asked to';
       const due = Symbol();
       const [asked, cancel] = after(clock, PULSE_EVERY_MS, due);
       const woken = new Promise<string>((resolve) => (this.#wake = resolve));
@@ -230,11 +229,19 @@ export class SupervisedVault {
     }
   }
 
-  /** From the top, so that nobody is left to wait for what is below. */
+  /** All at once: what is above may wait for what is below, where no signal reaches it until that has ended. */
   async #tearDown(): Promise<void> {
     const up = this.#up;
     this.#up = [];
-    for (const layer of up.toReversed()) await layer.kill();
+    const { log } = this.#options;
+    const kill = async (layer: Layer): Promise<void> => {
+      try {
+        await layer.kill();
+      } catch (error) {
+        log.warn({ vault: this.mount, why: (error as Error).message }, 'a layer of the vault could not be ended');
+      }
+    };
+    await Promise.all(up.toReversed().map(kill));
   }
 
   async #pause(ms: number): Promise<void> {

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,11 +17,14 @@ import { expect, onTestFinished, test } from 'vitest';
 import { ok } from '../../src/base/result.ts';
 import type { Clock } from '../../src/ports/clock.ts';
 import { gocryptfsLayer, initVault } from '../../src/vault/gocryptfs.ts';
-import { type Pulse, pulseOf } from '../../src/vault/mounted.ts';
+import type { LayerPlan } from '../../src/vault/layer.ts';
+import { mountAt, type Pulse, pulseOf } from '../../src/vault/mounted.ts';
+import { sshfsLayer } from '../../src/vault/sshfs.ts';
 import { SupervisedVault } from '../../src/vault/supervising.ts';
 import { detach } from '../../src/vault/unmounting.ts';
-import { serversOf } from '../e2e/vaults.ts';
+import { argvOf, serversOf } from '../e2e/vaults.ts';
 import { needs } from '../needs.ts';
+import { startSshd } from '../reach/sshd.ts';
 import { until } from '../until.ts';
 
 /* The watch over a mount, with a clock that is in a hurry. */
@@ -32,16 +44,26 @@ needs('gocryptfs').describe('a supervised vault', () => {
   async function supervised(
     prepare: (mount: string) => Promise<void> = () => Promise.resolve(),
     pulse: (point: string, withinMs: number) => Promise<Pulse> = (point) => pulseOf(point, 500),
+    logAt = 'log',
+    below?: (cipher: string, point: string) => LayerPlan,
   ) {
     const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hauki-vault-')));
-    const [cipher, mount] = [join(folder, 'cipher'), join(folder, 'mnt')];
+    const [cipher, mount, far] = [join(folder, 'cipher'), join(folder, 'mnt'), join(folder, 'far')];
     const made = await initVault(cipher, 'key');
     if (!made.ok) throw new Error(made.error.message);
     const said: string[] = [];
     const note = (fields: Readonly<Record<string, unknown>>, message: string) =>
       void said.push(`${message} ${JSON.stringify(fields)}`);
     const vault = new SupervisedVault({
-      layers: [gocryptfsLayer({ cipher, point: mount, key: () => ok('key'), log: join(folder, 'log') })],
+      layers: [
+        ...(below === undefined ? [] : [below(cipher, far)]),
+        gocryptfsLayer({
+          cipher: below === undefined ? cipher : far,
+          point: mount,
+          key: () => ok('key'),
+          log: join(folder, logAt),
+        }),
+      ],
       prepare,
       clock: hasty,
       random: () => 0.5,
@@ -50,8 +72,8 @@ needs('gocryptfs').describe('a supervised vault', () => {
     });
     onTestFinished(async () => {
       await vault.stop({ force: true });
-      for (const pid of serversOf(mount)) process.kill(pid, 'SIGKILL');
-      await detach(mount);
+      for (const pid of serversOf(folder)) process.kill(pid, 'SIGKILL');
+      for (const point of [mount, far]) await detach(point);
       rmSync(folder, { recursive: true });
     });
     return { folder, mount, cipher, vault, said };
@@ -138,4 +160,68 @@ needs('gocryptfs').describe('a supervised vault', () => {
     expect(await vault.stop({ force: true })).toMatchObject({ ok: true });
     expect(serversOf(mount)).toEqual([]);
   });
+
+  test('that is stopped while it is asked whether it answers is stopped', { timeout: 30_000 }, async () => {
+    const answers: ((pulse: Pulse) => void)[] = [];
+    const { vault } = await supervised(undefined, () => new Promise((resolve) => answers.push(resolve)));
+    await vault.start();
+    await until(() => answers.length > 0, 'it is asked');
+    const stopped = vault.stop();
+    await until(() => vault.state === 'unmounted', 'it is unmounted');
+    // What `stat` says of the bare folder.
+    answers[0]?.('alive');
+    expect(await stopped).toMatchObject({ ok: true });
+  });
+
+  test('whose log cannot be written waits until it can; that it is mounted need not be noted', async () => {
+    const { folder, vault, said } = await supervised(undefined, undefined, 'logs/log');
+    writeFileSync(join(folder, 'logs'), '');
+    expect(await vault.start()).toMatchObject({ ok: false, error: { code: 'vault_unavailable' } });
+    rmSync(join(folder, 'logs'));
+    mkdirSync(join(folder, 'logs', 'log.mounted'), { recursive: true });
+    await until(() => vault.ready, 'it is mounted');
+    expect(said.join('\n')).toContain('could not be noted');
+    expect(await vault.stop()).toMatchObject({ ok: true });
+  });
+
+  test(
+    'whose other host has taken a request and hangs is mounted again',
+    { ...needs('sshfs', 'sshd', 'ssh-keygen').options, timeout: 90_000 },
+    async () => {
+      const folder = realpathSync(mkdtempSync(join(tmpdir(), 'hauki-vault-')));
+      // A name of its own, so that it is this test's that is stopped.
+      const sftp = join(folder, 'sftp-server');
+      copyFileSync('/usr/lib/openssh/sftp-server', sftp);
+      const sshd = await startSshd({ lines: [`Subsystem sftp ${sftp}`] });
+      onTestFinished(sshd.close);
+      const servers = (): number[] =>
+        readdirSync('/proc')
+          .filter((name) => /^\d+$/.test(name))
+          .map(Number)
+          .filter((pid) => argvOf(pid)[0] === sftp);
+      onTestFinished(() => {
+        for (const pid of servers()) process.kill(pid, 'SIGKILL');
+      });
+      const { host, user, port } = sshd.destination;
+      const { knownHosts, identity } = sshd.options;
+      const { vault, said, mount } = await supervised(undefined, undefined, 'log', (cipher, point) =>
+        sshfsLayer(
+          {
+            from: `${user ?? ''}@${host}:${cipher}`,
+            ...{ port: port ?? 22, knownHosts: knownHosts ?? '', identity: identity ?? '' },
+          },
+          point,
+          join(folder, 'sshfs.log'),
+        ),
+      );
+      expect(await vault.start()).toMatchObject({ ok: true });
+      for (const pid of servers()) process.kill(pid, 'SIGSTOP');
+      await until(() => vault.ready && vault.remounts === 1, 'it is mounted again', 60_000);
+      expect(said.join('\n')).toContain('it does not answer');
+      for (const pid of servers()) process.kill(pid, 'SIGSTOP');
+      await until(() => vault.state === 'hanging', 'it hangs again');
+      expect(await vault.stop()).toMatchObject({ ok: true });
+      expect([mountAt(mount), serversOf(mount)]).toEqual([undefined, []]);
+    },
+  );
 });
