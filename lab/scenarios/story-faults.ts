@@ -32,7 +32,7 @@ export default scenario({
     for (const name of ['v1.task', 'v2.task', 'v3.task']) assert.equal(await story.end(name), 'done');
     assert.equal(String(await lab.get('/tank/meshfs/state/crm/app/ran')), 'v1.task\nv2.task\nv3.task\n');
     const state = await lxd.exec(NODE, ['/usr/local/lib/hauki/hauki', 'vault', 'status', '--json']);
-    assert.match(state, /"mounted"/);
+    assert.match(state, /"state":"alive"/);
     await lxd.exec(NODE, ['rm', `${ROOT}/app/ran`, '/run/under-way']);
 
     lab.step('a snapshot of the ciphertext comes back, and opens');
