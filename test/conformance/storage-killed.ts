@@ -13,7 +13,7 @@ import { freeze, freshMutation, type RealGround, rollbackRequest, valueOf } from
 /** Spread over the whole of a call. Where every process takes a second to start, in the lab, fewer have to do. */
 const KILLS = Number(process.env['HAUKI_KILLS'] ?? 25);
 /** Of a call that takes longer or shorter each time, so many at least have to be met in the middle. */
-const KILLED_MIN = KILLS / 3;
+const KILLED_MIN = KILLS / 5;
 const NOTHING = { added: [], modified: [], removed: [] };
 
 /** Real deaths: a process that does the work is killed at moments spread over all of it. A part of storage-restore.ts. */
@@ -48,15 +48,18 @@ export function killedConformance(ground: () => RealGround): void {
             call: { kind: 'snapshot', request: { mutation, snapshots: [{ dataset, name }], properties } },
           };
         };
-        const { ms } = await runChild(program, order(freshMutation()));
+        let { ms } = await runChild(program, order(freshMutation()));
         const live = fingerprint(folder);
         let unfinished = 0;
         for (let kill = 0; kill < KILLS; kill++) {
           const mutation = freshMutation();
           const { call } = order(mutation);
           if (call.kind !== 'snapshot') throw new Error('unreachable');
-          const { killed } = await runChild(program, order(mutation), { killAfterMs: (ms * kill) / KILLS });
+          const { killed, ms: lasted } = await runChild(program, order(mutation), {
+            killAfterMs: (ms * kill) / KILLS,
+          });
           if (killed) unfinished += 1;
+          else ms = Math.min(ms, lasted);
           const stored = async () => (await ground().open().list()).filter((one) => one.mutation === mutation);
           const found = await stored();
           // Recovery asks again, or discards. Both must work, whatever is there.
