@@ -189,7 +189,7 @@ export class Mesh implements Barrier {
       if (!revive || this.#standing.has(epoch)) continue;
       const mono = this.#clock.mono();
       const round = new Round(epoch, nodes, mono, this.#haltMs);
-      const standing = this.#begin({ epoch, nodes, intent: '', round });
+      const standing = this.#begin({ epoch, nodes, intent: '', round }, true);
       standing.held = true;
       const order = this.#nextOrder();
       round.ask('proving', order, mono, this.#haltMs);
@@ -220,7 +220,7 @@ export class Mesh implements Barrier {
     });
   }
 
-  #begin(about: Pick<Standing, 'epoch' | 'nodes' | 'intent' | 'round'>): Standing {
+  #begin(about: Pick<Standing, 'epoch' | 'nodes' | 'intent' | 'round'>, revived = false): Standing {
     const nothing = (): void => {};
     const standing: Standing = {
       ...about,
@@ -228,7 +228,7 @@ export class Mesh implements Barrier {
       cancelExtension: nothing,
       settle: undefined,
       cancelLimit: nothing,
-      proof: new HoldProof(about.nodes, this.#clock.mono(), this.#haltMs),
+      proof: new HoldProof(about.nodes, this.#clock.mono(), this.#haltMs, revived),
       held: false,
     };
     this.#standing.set(about.epoch, standing);
