@@ -88,8 +88,9 @@ function unseen(question: string): Promise<string> {
         else typed.push(char);
       }
     };
-    stderr.write(question);
+    // First, or who types at once sees the key.
     stdin.setRawMode(true);
+    stderr.write(question);
     stdin.on('data', take);
     stdin.resume();
   });
