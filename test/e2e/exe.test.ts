@@ -11,6 +11,7 @@ import { startSshd } from '../reach/sshd.ts';
 import { until } from '../until.ts';
 import { buildExecutable, EXE } from './executable.ts';
 import { place, type Place, type Running, type RunOptions } from './place.ts';
+import { vaultIn } from './vaults.ts';
 
 /* The single executable as a node of a mesh whose controller runs under Node. */
 
@@ -58,6 +59,24 @@ function supervision(own: Place): { readonly socket: DatagramSocket; readonly en
 
 needs('executable').describe('the executable', () => {
   beforeAll(buildExecutable, 300_000);
+
+  test('and Node see each other as keeper of one vault', async () => {
+    const own = place();
+    const vault = await vaultIn(own);
+    const where = ['--cipher', vault.cipher, '--key-file', vault.keyFile, '--mount', vault.mount];
+    const env = { PATH: '/usr/bin:/bin', ...vault.env };
+    const byItself = (verb: string): Running =>
+      own.start(['vault', verb, ...where], { msMax: 600_000, program: EXE, env });
+    const kept = byItself('mount');
+    await until(() => kept.stdout().includes('is mounted on'), 'the executable has mounted it', 40_000);
+    const seen = await vault.run('status');
+    expect([seen.code, seen.stdout]).toEqual([0, expect.stringMatching(new RegExp(`process ${kept.child.pid}$`, 'm'))]);
+    expect((await vault.run('mount')).stderr).toContain('vault_in_use');
+    expect((await vault.run('unmount')).code).toBe(0);
+    expect((await kept.done).code).toBe(0);
+    await vault.keep();
+    expect((await byItself('mount').done).stderr).toContain('vault_in_use');
+  });
 
   test('joins, is live, tells its supervisor, halts and flushes for a critical mutation, and stops when told to', async () => {
     const { own, start, join: joinAs, isLive } = await world();
