@@ -14,15 +14,16 @@ export function foldersIn(spool: string): Folders {
   return { inbox: at('inbox'), claimed: at('claimed'), done: at('done'), failed: at('failed'), denied: at('denied') };
 }
 
-/** Those that are there stay as they are, with the permissions somebody gave them. @throws what the file system says */
-export function makeFolders(folders: Folders): void {
-  for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 });
-}
-
-/** A folder of this host, there from the start. @throws RefusedError `spool_missing` when it can be neither found nor made */
+/**
+ * A folder of this host, there from the start. Those of its folders that are there stay as they are, with the permissions somebody gave
+ * them. What it lies in is not made: that may be where something will be mounted.
+ *
+ * @throws RefusedError `spool_missing` when it can be neither found nor made
+ */
 export function plainSpool(folder: string): Spool {
   try {
-    makeFolders(foldersIn(folder));
+    for (const one of [folder, ...Object.values(foldersIn(folder))])
+      if (!existsSync(one)) mkdirSync(one, { mode: 0o700 });
   } catch (error) {
     throw new RefusedError(
       refusal('spool_missing', `The spool ${folder} cannot be used: ${(error as Error).message}.`),

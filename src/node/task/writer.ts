@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import type { Spool } from '../../ports/spool.ts';
-import { makeFolders } from './folders.ts';
 import { Inbox } from './inbox.ts';
 import { recover } from './recovery.ts';
 import { type Room, take } from './taking.ts';
@@ -115,6 +114,8 @@ export class ShadowWriter {
     const untilMono = lookedMono + Math.max(LOOK_MS, LOOK_SHARE * (lookedMono - begunMono));
     for (const arrival of arrivals) {
       if (this.#stopping.signal.aborted || !this.#mayTake() || !this.#options.spool.ready) return POLL_MS;
+      // The vault was mounted anew meanwhile: what lies claimed in it comes first.
+      if (!this.#recovered) return 0;
       if (this.#rung && this.#options.clock.mono() > untilMono) return 0;
       if (this.#failures > 0 && !(await this.#options.desk.ready())) {
         this.#putOff(this.#awayMs());
@@ -136,8 +137,6 @@ export class ShadowWriter {
   }
 
   async #recover(): Promise<boolean> {
-    // A vault that was empty when it was mounted has none yet.
-    makeFolders(this.#room.folders);
     const waits = await recover(this.#room);
     this.#recovered = waits === undefined;
     if (waits === undefined) this.#failures = 0;
