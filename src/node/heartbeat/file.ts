@@ -56,8 +56,14 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 
 /** @returns undefined when it is not there, or holds no JSON object */
 export async function readObject(path: string): Promise<Record<string, unknown> | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : objectIn(text);
+}
+
+/** @returns undefined when it is no JSON object */
+export function objectIn(text: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, rename } from 'node:fs/promises';
+import { lstat, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { CLAIM, SIGNATURE } from '../../core/task/name.ts';
-import { readObject, replaceFile } from '../heartbeat/file.ts';
+import { objectIn, replaceFile } from '../heartbeat/file.ts';
 import { flushFolder, type Folders } from './folders.ts';
 import type { Arrival } from './inbox.ts';
 
@@ -46,9 +46,13 @@ export async function readClaimed(
   if (!task.ok) return task;
   const { stats, bytes } = task.value;
   if (look !== undefined && (stats.size !== look.size || stats.mtimeMs !== look.modifiedMs)) return ok('changed');
-  const signature = await readPlain(path + SIGNATURE);
+  // One that is there and cannot be read is no missing one: where unsigned tasks are run, it would not be looked at.
+  const isSigned = (await lstat(path + SIGNATURE).catch(missing)) !== undefined;
+  const signature = isSigned ? await readPlain(path + SIGNATURE) : undefined;
+  if (signature?.ok === false)
+    return err(refusal('task_unsigned', `What lies beside it as its signature is none. ${signature.error.message}`));
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return ok({ bytes, sha256, signature: signature.ok ? signature.value.bytes : undefined });
+  return ok({ bytes, sha256, signature: signature?.value.bytes });
 }
 
 /** Never follows a link, never waits for a writer of a pipe. */
@@ -86,8 +90,15 @@ export async function remember(folders: Folders, name: string, claim: Claim): Pr
 }
 
 export async function recall(folders: Folders, name: string): Promise<Claim | undefined> {
-  const said = await readObject(join(folders.claimed, name + CLAIM));
+  // What cannot be read just now is not taken for work that had not begun.
+  const text = await readFile(join(folders.claimed, name + CLAIM), 'utf8').catch(missing);
+  const said = text === undefined ? undefined : objectIn(text);
   return typeof said?.['mutation'] === 'string' ? (said as unknown as Claim) : undefined;
+}
+
+/** @throws anything but that it is not there */
+function missing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
 async function moved(from: string | Buffer, to: string | Buffer): Promise<boolean> {

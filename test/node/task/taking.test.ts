@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,7 +10,7 @@ import type { TaskResult } from '../../../src/core/task/ending.ts';
 import type { Guarded } from '../../../src/node/guarded.ts';
 import type { Desk } from '../../../src/node/task/desk.ts';
 import { Feed } from '../../../src/node/task/feed.ts';
-import { type Folders, foldersIn, makeFolders } from '../../../src/node/task/folders.ts';
+import { type Folders, foldersIn, plainSpool } from '../../../src/node/task/folders.ts';
 import { completeShelving } from '../../../src/node/task/shelf.ts';
 import { type Room, take, type Took } from '../../../src/node/task/taking.ts';
 import type { Reach } from '../../../src/ports/reach.ts';
@@ -21,8 +21,7 @@ let folder = '';
 let folders: Folders;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hauki-taking-'));
-  folders = foldersIn(join(folder, 'spool'));
-  makeFolders(folders);
+  folders = foldersIn(plainSpool(join(folder, 'spool')).folder);
 });
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -95,4 +94,19 @@ describe('a task', () => {
     expect(await completeShelving(folders, 'x', 'earlier')).toEqual(result);
     expect(existsSync(join(folders.done, 'x'))).toBe(true);
   });
+
+  test('whose signature is there and no plain file is denied, also where unsigned ones are run', async () => {
+    symlinkSync('/dev/null', join(folders.inbox, 'x.sig'));
+    expect(await taking('x', cancelled)).toEqual({ how: 'ended' });
+    const result = JSON.parse(readFileSync(join(folders.denied, 'x.result.json'), 'utf8')) as TaskResult;
+    expect(result.reason).toMatchObject({
+      code: 'task_unsigned',
+      message: expect.stringContaining('symbolic link') as string,
+    });
+  });
+});
+
+test('a spool is made where there is a place for it, and nothing above it', () => {
+  expect(() => plainSpool(join(folder, 'not mounted', 'spool'))).toThrow(/spool_missing|cannot be used/);
+  expect(existsSync(join(folder, 'not mounted'))).toBe(false);
 });
