@@ -19,10 +19,11 @@ interface Tail {
   readonly listeners: Set<(piece: TaskPiece) => void>;
 }
 
-/** Of what a task says, so many characters are kept; of a node, so many tasks; of the mesh, so many nodes. */
+/** Of what a task says, so many characters are kept; of a node, so many tasks; of the mesh, so many nodes, and characters in all. */
 const CHARS_MAX = 64_000;
 const TASKS_MAX = 50;
 const NODES_MAX = 200;
+const CHARS_IN_ALL_MAX = 16_000_000;
 
 /**
  * What the nodes' tasks said last, for whoever watches: bounded, in memory only. All of it stands in the log beside the task; what became
@@ -30,14 +31,20 @@ const NODES_MAX = 200;
  */
 export class Tails {
   readonly #clock: Clock;
+  /** What was heard of last stands last, nodes as well as tasks. */
   readonly #nodes = new Map<string, Map<string, Tail>>();
+  /** In all tails together. */
+  #chars = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   hear(node: string, pieces: readonly TaskPiece[]): void {
-    for (const piece of pieces) this.#take(this.#tailOf(node, piece), piece);
+    for (const piece of pieces) {
+      this.#take(this.#tailOf(node, piece), piece);
+      this.#makeRoom(node);
+    }
   }
 
   /** The tasks of a node that were heard of since this controller started, the latest last. */
@@ -67,14 +74,28 @@ export class Tails {
     const isNew = before === undefined || (state === 'running' && mutation !== before.stand.mutation);
     const stand: TaskStand = { task, state: 'running', heardAt: this.#clock.now() };
     const tail = isNew ? { stand, text: '', leftOut: 0, listeners: before?.listeners ?? new Set() } : before;
-    // What was heard last stands last.
+    if (isNew) this.#chars -= before?.text.length ?? 0;
     tasks.delete(task);
     tasks.set(task, tail);
     this.#nodes.delete(node);
     this.#nodes.set(node, tasks);
-    shorten(tasks, TASKS_MAX);
-    shorten(this.#nodes, NODES_MAX);
     return tail;
+  }
+
+  /** Whose node was silent for longest goes first, and of its tails the same. */
+  #makeRoom(heard: string): void {
+    const oldest = (): string => this.#nodes.keys().next().value ?? '';
+    while ((this.#nodes.get(heard)?.size ?? 0) > TASKS_MAX) this.#forgetOneOf(heard);
+    while (this.#nodes.size > NODES_MAX || this.#chars > CHARS_IN_ALL_MAX) this.#forgetOneOf(oldest());
+  }
+
+  #forgetOneOf(node: string): void {
+    const tasks = this.#nodes.get(node);
+    const [task, tail] = tasks?.entries().next().value ?? [];
+    if (tasks === undefined || task === undefined) return void this.#nodes.delete(node);
+    this.#chars -= tail?.text.length ?? 0;
+    tasks.delete(task);
+    if (tasks.size === 0) this.#nodes.delete(node);
   }
 
   #take(tail: Tail, piece: TaskPiece): void {
@@ -90,15 +111,10 @@ export class Tails {
       tail.text +
       text +
       (leftOut === 0 ? '' : `\n… ${leftOut} characters are left out here; all of it stands in the task's log …\n`);
+    const before = tail.text.length;
     tail.text = all.slice(-CHARS_MAX);
+    this.#chars += tail.text.length - before;
     tail.leftOut += all.length - tail.text.length;
     for (const listener of tail.listeners) listener(piece);
-  }
-}
-
-function shorten(map: Map<string, unknown>, max: number): void {
-  for (const oldest of map.keys()) {
-    if (map.size <= max) return;
-    map.delete(oldest);
   }
 }

@@ -60,4 +60,19 @@ describe("what the nodes' tasks say", () => {
     tails.hear('n999', [{ task: 't', text: 'y', leftOut: 7 }]);
     expect(tails.tail('n999', 't')?.text).toMatch(/^xy\n… 7 characters are left out/);
   });
+
+  test('is bounded in all: whose node was silent for longest goes first', () => {
+    const tails = new Tails(systemClock);
+    const text = 'x'.repeat(64_000);
+    for (let node = 0; node < 150; node += 1) for (const task of ['a', 'b']) tails.hear(`n${node}`, [{ task, text }]);
+    // 250 of 300 fit.
+    expect(tails.tasks('n24')).toEqual([]);
+    for (const node of ['n25', 'n149']) expect(tails.tasks(node)).toHaveLength(2);
+    // One that begins anew gives back what it had.
+    for (let times = 0; times < 500; times += 1)
+      tails.hear('n149', [{ task: 'b', state: 'running', mutation: `m${times}`, text }]);
+    expect(tails.tasks('n25')).toHaveLength(2);
+    tails.hear('n149', [{ task: 'c', text }]);
+    expect(tails.tasks('n25').map(({ task }) => task)).toEqual(['b']);
+  });
 });
