@@ -64,7 +64,12 @@ export class Lease {
         if (attached.decision.status === 'cleared') {
           const lease = new Lease(attached, attached.decision, askedMono, options);
           // The clearance may be much younger than the question, after a long wait. Renewing tells how long it really lasts.
-          if (clock.mono() - askedMono > attached.decision.ttlMs * SHARE_UNRENEWED) await lease.#renew();
+          if (clock.mono() - askedMono > attached.decision.ttlMs * SHARE_UNRENEWED)
+            await lease.#renew().catch((error: unknown) => {
+              // Nobody works under it: the connection's end says so at once, and not the lease's.
+              lease.release();
+              throw error;
+            });
           lease.#watch();
           return lease;
         }
