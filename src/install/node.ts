@@ -95,6 +95,11 @@ async function joinedAs(there: There, { program, home }: Layout): Promise<string
   return code === 0 ? (JSON.parse(stdout) as { node: string }).node : undefined;
 }
 
+/** Whose configuration lies there; also when an uninstallation was cut off after the program had gone. */
+async function namedIn(there: There, { home }: Layout): Promise<string | undefined> {
+  return /(?:^|[{,\s])"?node"?\s*:\s*["']?([\w.-]+)/.exec((await there.text(`${home}/node.yaml`)) ?? '')?.[1];
+}
+
 interface Joining extends Pick<NodeInstall, 'there' | 'mesh' | 'node'> {
   readonly layout: Layout;
 }
@@ -172,6 +177,14 @@ export async function uninstallNode({
   const joined = await joinedAs(there, layout);
   if (joined !== undefined && joined !== node)
     throw new RefusedError(refusal('name_taken', `${there.reach.name} is node ${joined}, not ${node}.`));
+  if ((joined ?? (await namedIn(there, layout))) !== node && (await mesh.isMember(node)))
+    throw new RefusedError(
+      refusal(
+        'install_refused',
+        `Nothing on ${there.reach.name} is of node ${node}: nothing was removed, and it was not revoked.`,
+        `Name the place it is at (--via); "hauki node revoke ${node}" takes its certificate alone.`,
+      ),
+    );
   const files = ['', '.old', '.new'].map((end) => `${layout.program}${end}`);
   const folder = layout.program.slice(0, layout.program.lastIndexOf('/'));
   return take(

@@ -98,6 +98,11 @@ needs('executable', 'sshd', 'ssh-keygen').describe('on another host', () => {
     const upgrade = [bringing(path, two ?? Buffer.alloc(0)), failing];
     await expect(take(upgrade, silent)).rejects.toThrow('no heartbeat');
     expect(readFileSync(path)).toEqual(one);
+    // Killed between the swap and the first heartbeat: the next run finds it swapped, and takes it back all the same.
+    await take([bringing(path, two ?? Buffer.alloc(0))], silent);
+    expect(readFileSync(`${path}.old`)).toEqual(one);
+    await expect(take(upgrade, silent)).rejects.toThrow('no heartbeat');
+    expect(readFileSync(path)).toEqual(one);
   });
 
   test('a host without systemd is refused before anything is changed; one that is not there, too', async () => {

@@ -12,6 +12,7 @@ import { readToken, writeToken } from '../../trust/join-token.ts';
 import { calling, connect } from '../connect.ts';
 import { executableFor } from '../executable.ts';
 import { homeFrom } from '../home.ts';
+import { changeableByOthers } from '../root-owned.ts';
 import { printJson, printText, say } from '../output.ts';
 import { openReach } from '../reach.ts';
 import { type InviteOptions, inviteOf, msOf } from './node.ts';
@@ -41,7 +42,9 @@ const CONTROLLER_MS = 300_000;
 export async function controllerInstall(options: ControllerInstallOptions): Promise<number> {
   const { port, node, listen = [], dryRun = false } = options;
   const home = homeFrom(process.env);
-  const argv = [process.execPath, realpathSync(process.argv[1] ?? ''), 'controller'];
+  const programs = [process.execPath, process.argv[1] ?? ''].map((path) => realpathSync(path));
+  requireRootsOwn(programs);
+  const argv = [...programs, 'controller'];
   if (port !== undefined) argv.push('--port', port);
   if (node !== undefined) argv.push('--node', node);
   for (const address of listen) argv.push('--listen', address);
@@ -59,6 +62,22 @@ export async function controllerInstall(options: ControllerInstallOptions): Prom
   return done(options, 'installed', 'the controller is a service of this host, and answers', changed, {
     home: home.root,
   });
+}
+
+/** @throws RefusedError `install_refused` for what somebody else could put something else in the place of, to be run as root */
+function requireRootsOwn(programs: readonly string[]): void {
+  if (process.getuid?.() !== 0) return;
+  for (const program of programs) {
+    const open = changeableByOthers(program);
+    if (open === undefined) continue;
+    throw new RefusedError(
+      refusal(
+        'install_refused',
+        `The service would run ${program} as root, and others than root can change ${open}.`,
+        'Put Node and hauki where only root writes (chown -R root, chmod go-w), and install from there. Nothing was changed.',
+      ),
+    );
+  }
 }
 
 export async function controllerUninstall(options: ControllerInstallOptions): Promise<number> {
