@@ -126,9 +126,9 @@ async function agreed(steps: readonly Step[], { yes, undoAll, json }: GemOptions
     ? 'if one fails, those before it are undone too'
     : 'those before one that fails stay as they are';
   try {
-    const answer = await lines.question(
-      `hauki: run ${steps.length === 1 ? 'this block' : `these ${steps.length} blocks; ${undoing}`}? [y/N] `,
-    );
+    const question = `hauki: run ${steps.length === 1 ? 'this block' : `these ${steps.length} blocks; ${undoing}`}? [y/N] `;
+    // Ctrl-D is no answer, and so a no.
+    const answer = await lines.question(question).catch(() => '');
     if (/^y(?:es)?$/i.test(answer.trim())) return;
   } finally {
     lines.close();

@@ -101,7 +101,9 @@ export function describePlan(steps: readonly Step[], { passed }: Gem): string {
 
 /** Commands keep their tabs as blanks; nothing in them moves the cursor, or reads otherwise than it is run. */
 function printable(text: string): string {
-  return oneLine(text.replaceAll('\t', '    '));
+  const shown = oneLine(text.replaceAll('\t', '    '));
+  // What has no width would be run and not be seen.
+  return shown.replaceAll(/\p{Cf}/gu, (mark) => `\\u{${(mark.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 /** Without an intent of its own, what it does first is the best that can be said of it. */
