@@ -81,7 +81,7 @@ export const RECIPE: Recipe = {
       'What=overlay',
       'Where=/opt/hauki',
       'Type=overlay',
-      'Options=lowerdir=/run/cargo,upperdir=/var/lib/lab/upper,workdir=/var/lib/lab/work',
+      'Options=lowerdir=/run/cargo,upperdir=/var/lib/lab/upper,workdir=/var/lib/lab/overlay',
       '',
     ].join('\n'),
     '/etc/tmpfiles.d/lab.conf': 'd /run/lab 0755 root root\n',
@@ -93,7 +93,7 @@ export const RECIPE: Recipe = {
     '/etc/modprobe.d/zfs.conf': 'options zfs zfs_arc_max=402653184\n',
     '/etc/modules-load.d/lab.conf': 'zfs\n',
     '/var/lib/lab/upper/.keep': '',
-    '/var/lib/lab/work/.keep': '',
+    '/var/lib/lab/overlay/.keep': '',
   },
   links: {
     '/etc/systemd/system/multi-user.target.wants/systemd-networkd.service':
