@@ -21,6 +21,8 @@ import { temporaryFolder } from '../storage/real/ground.ts';
 import { freeze, freshMutation, rollbackRequest, valueOf } from './storage-ground.ts';
 
 const RUNS = 25;
+/** Stands for a folder of the test's own, beside what is guarded: what is done through a link to it is done to that, and to nothing else. */
+const OUTSIDE = 'outside';
 // Only the superuser can look into what is closed to its owner, to compare.
 const CLOSED = process.geteuid?.() === 0 ? 0o000 : 0o700;
 
@@ -38,7 +40,7 @@ const operation = fc.oneof(
   fc.record({ do: fc.constant('remove' as const), path }),
   fc.record({ do: fc.constant('move' as const), path, to: path }),
   fc.record({ do: fc.constant('link' as const), path, to: path }),
-  fc.record({ do: fc.constant('symlink' as const), path, to: fc.oneof(path, fc.constant('/etc')) }),
+  fc.record({ do: fc.constant('symlink' as const), path, to: fc.oneof(path, fc.constant(OUTSIDE)) }),
   fc.record({ do: fc.constant('chmod' as const), path, mode: fc.constantFrom(CLOSED, 0o644, 0o755, 0o4711) }),
   fc.record({ do: fc.constant('touch' as const), path, at: fc.nat({ max: 2_000_000_000 }) }),
   fc.record({ do: fc.constant('truncate' as const), path, size: fc.constantFrom(0, 1, 100_000) }),
@@ -47,7 +49,7 @@ const operation = fc.oneof(
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
 /** Does it, when it can be done: what cannot is no operation. */
-function perform(root: string, operation: Operation): void {
+function perform(root: string, outside: string, operation: Operation): void {
   const where = join(root, operation.path);
   try {
     switch (operation.do) {
@@ -62,7 +64,7 @@ function perform(root: string, operation: Operation): void {
       case 'link':
         return linkSync(where, join(root, operation.to));
       case 'symlink':
-        return symlinkSync(operation.to, where);
+        return symlinkSync(operation.to === OUTSIDE ? outside : operation.to, where);
       case 'chmod':
         return chmodSync(where, operation.mode);
       case 'touch':
@@ -90,14 +92,15 @@ test(`${RUNS} random trees, changed at random, are what they were`, async () => 
         fc.array(operation, { minLength: 1, maxLength: 40 }),
         async (before, after) => {
           const folder = join(ground.path, `data-${++counter}`);
-          mkdirSync(folder);
+          const outside = join(ground.path, `outside-${counter}`);
+          for (const made of [folder, outside]) mkdirSync(made);
           // A FIFO that somebody writes to would wait for a reader.
-          const careful = (operation: Operation) => operation.do !== 'write' || !hasFifo(folder);
-          for (const one of before) if (careful(one)) perform(folder, one);
+          const careful = (operation: Operation) => operation.do !== 'write' || !hasFifo(folder, outside);
+          for (const one of before) if (careful(one)) perform(folder, outside, one);
           const was = fingerprint(folder);
           const mutation = freshMutation();
           const snapshot = await freeze(storage, folder, mutation);
-          for (const one of after) if (careful(one)) perform(folder, one);
+          for (const one of after) if (careful(one)) perform(folder, outside, one);
           const failed = fingerprint(folder);
           const { added, modified, removed } = valueOf(await storage.diff(snapshot, 'live'));
           expect(added.length + modified.length + removed.length > 0).toBe(
@@ -115,6 +118,6 @@ test(`${RUNS} random trees, changed at random, are what they were`, async () => 
   }
 }, 120_000);
 
-function hasFifo(folder: string): boolean {
-  return execFileSync('find', [folder, '-type', 'p', '-print', '-quit']).length > 0;
+function hasFifo(...folders: readonly string[]): boolean {
+  return execFileSync('find', [...folders, '-type', 'p', '-print', '-quit']).length > 0;
 }
