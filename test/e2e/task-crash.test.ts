@@ -59,6 +59,7 @@ describe('a node that is killed', () => {
     expect(readFileSync(join(own.site, 'state'), 'utf8')).toBe('before\n');
     expect(isRunning(pid)).toBe(false);
     expect(count('long')).toBe(1);
+    await until(() => !existsSync(join(node.home, 'running')), 'no copy of it is left');
   });
 
   test(

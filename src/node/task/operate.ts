@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { formatDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Ended, Reach } from '../../ports/reach.ts';
 import type { Guarded } from '../guarded.ts';
 import type { Surgeon, Surgery } from './judge.ts';
@@ -16,6 +17,7 @@ export interface Theatre {
   /** Where what is run lies on this host; undefined: the reach leads elsewhere, and it is brought there. */
   readonly scratch: string | undefined;
   readonly timeoutMs: number;
+  readonly clock: Clock;
   /** Called before anything runs. @returns what ends all that runs under a mutation */
   readonly sweeping: () => Promise<Reach['stop']>;
 }
@@ -25,11 +27,11 @@ export async function operate(
   surgery: Surgery,
   guarded: Pick<Guarded, 'mutation' | 'env' | 'signal'>,
   log: TaskLog,
-  { reach, surgeon, scratch, timeoutMs, sweeping }: Theatre,
+  { reach, surgeon, scratch, timeoutMs, clock, sweeping }: Theatre,
 ): Promise<Result<void, Refusal>> {
   const { name, header, root } = surgery;
   const limitMs = header.timeoutMs ?? timeoutMs;
-  const endMono = performance.now() + limitMs;
+  const endMono = clock.mono() + limitMs;
   const run = async (argv: readonly string[], what: string): Promise<Result<void, Refusal>> => {
     const ran = await reach.run({
       argv,
@@ -37,7 +39,7 @@ export async function operate(
       ...(root === undefined ? {} : { cwd: root }),
       mutation: guarded.mutation,
       signal: guarded.signal,
-      timeoutMs: Math.max(1, endMono - performance.now()),
+      timeoutMs: Math.max(1, endMono - clock.mono()),
       stdout: log,
       stderr: log,
     });

@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
@@ -19,6 +19,8 @@ export async function recover(room: Room): Promise<string | undefined> {
     const waits = await endOf(task, room);
     if (waits !== undefined) return `${task}: ${waits}`;
   }
+  // Copies of what ran when the node died: nothing of it runs any more.
+  if (room.scratch !== undefined) await rm(room.scratch, { recursive: true, force: true });
   return undefined;
 }
 

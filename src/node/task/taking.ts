@@ -108,14 +108,7 @@ async function perform(
         try {
           output.note(executingWords(name, driver));
           log.info({ task: name, mutation, snapshot }, executingWords(name, driver));
-          const { reach, surgeon, scratch, sweeping } = room;
-          const worked = await operate(surgery, guarded, output, {
-            reach,
-            surgeon,
-            scratch,
-            sweeping,
-            timeoutMs: rules.timeoutMs,
-          });
+          const worked = await operate(surgery, guarded, output, { ...room, timeoutMs: rules.timeoutMs });
           if (!worked.ok) output.note(worked.error.message);
           if (!worked.ok) throw new RefusedError(worked.error);
         } finally {
