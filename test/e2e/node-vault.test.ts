@@ -70,7 +70,7 @@ needs('gocryptfs').describe('a node with a vault', () => {
     const boot = crm.heartbeat()?.pulse.boot;
     crm.start();
     await until(() => ![undefined, boot].includes(inVault(vault, 'crm')?.pulse.boot), 'the next one beats');
-    expect(vault.servers()).toHaveLength(1);
+    await until(() => vault.servers().length === 1, 'the one before has ended');
     crm.signal('SIGTERM');
     await crm.running.done;
     expect(vault.isMounted()).toBe(false);
@@ -112,7 +112,7 @@ needs('gocryptfs').describe('a node with a vault', () => {
       msMax: 600_000,
     });
     await until(() => inVault(vault, 'crm') && inVault(vault, 'billing'), 'both are in it');
-    expect(vault.servers()).toHaveLength(1);
+    await until(() => vault.servers().length === 1, 'the one before has ended');
     several.child.kill('SIGTERM');
     expect((await several.done).code).toBe(0);
     const odd = join(own.folder, 'odd');
