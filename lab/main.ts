@@ -107,6 +107,9 @@ async function scenarios(names: readonly string[], machine: Machine, run: Run): 
   const failed = results.filter(({ failure }) => failure.length > 0);
   say(`logs are in ${run.logs}`);
   // Once more: of a log of which only the end is kept, this is what is needed.
+  for (const { name, atFirst, failure } of results)
+    if (atFirst !== undefined && failure.length === 0)
+      console.log([`passed when run again: ${name}; at first:`, ...atFirst].join('\n'));
   for (const { name, failure } of failed) console.log([`failed: ${name}:`, ...failure].join('\n'));
   console.log(closingLine(results));
   return failed.length === 0 && results.every(({ inner }) => inner.failed === 0) ? 0 : 1;

@@ -8,6 +8,8 @@ export interface Result {
   readonly inner: Counts;
   /** Empty when it passed. */
   readonly failure: readonly string[];
+  /** Why it failed at first, of one that passed when it was run again. */
+  readonly atFirst?: readonly string[];
 }
 
 /** What is said of a scenario that failed. */

@@ -12,6 +12,9 @@ import { commandLine } from './words.ts';
 /** So many boots in a row may fail before the rest is given up. */
 const BOOTS_FAILED_MAX = 2;
 
+/** So many scenarios of a suite may be run again, each on a new machine, when they failed: the host may have stalled. They are named. */
+const AGAIN_MAX = 1;
+
 /** A scenario that was told to stop gets so long to notice before the machine is taken from under it. */
 const LAST_WORDS_MS = 5_000;
 
@@ -33,7 +36,10 @@ export async function runSuite(scenarios: ReadonlyMap<string, Scenario>, ground:
   const { machine, logs, stop } = ground;
   const results: Result[] = [];
   let bootsFailed = 0;
-  for (const [name, scenario] of scenarios) {
+  const left = [...scenarios];
+  const atFirst = new Map<string, readonly string[]>();
+  for (let next = left.shift(); next !== undefined; next = left.shift()) {
+    const [name, scenario] = next;
     stop.throwIfAborted();
     if (bootsFailed === BOOTS_FAILED_MAX) {
       results.push(notRun(name, 'not run: the machine does not boot'));
@@ -53,8 +59,12 @@ export async function runSuite(scenarios: ReadonlyMap<string, Scenario>, ground:
     }
     const result = await runOne(name, scenario, ground);
     stop.throwIfAborted();
-    results.push(result);
     if (result.failure.length > 0) await machine.discard();
+    const before = atFirst.get(name);
+    if (result.failure.length > 0 && scenarios.size > 1 && before === undefined && atFirst.size < AGAIN_MAX) {
+      atFirst.set(name, result.failure);
+      left.push(next);
+    } else results.push(before === undefined ? result : { ...result, atFirst: before });
   }
   await saveJournal(ground, 'last');
   writeFileSync(join(logs, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);

@@ -3,6 +3,8 @@ import { writeSync } from 'node:fs';
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 
 const WHY_CHARACTERS_MAX = 400;
+/** So many tests of a run may need their second try. More is no bad luck: a test or the product has a race. */
+const FLAKY_MAX = 5;
 
 declare module 'vitest' {
   interface TaskMeta {
@@ -15,7 +17,8 @@ declare module 'vitest' {
  * What failed is named once more at the end, in a line with why: of a log of which only the end is kept, that is what is
  * needed. A skipped test is a test nobody ran, so it has to be heard of as well: each is named with its reason, and the run
  * closes with `N passed, N failed, N skipped` alone on a line, for people and for scripts. Under CI=true a skip is a
- * failure: what CI did not check must not look checked.
+ * failure: what CI did not check must not look checked. A test of real processes that passed only when it was tried again
+ * (`retry` in vitest.config.ts) is named with why it failed at first, and more than a few of them fail the run.
  */
 export default class Closing implements Reporter {
   #lines: readonly string[] = [];
@@ -35,10 +38,16 @@ export default class Closing implements Reporter {
     const failed =
       inState('failed').length + around.filter((task) => task.errors().length > 0).length + unhandled.length;
     const skipped = inState('skipped');
+    const flaky = inState('passed').filter((test) => test.diagnostic()?.flaky === true);
 
     const lines = ['', ...inState('failed').map((test) => `failed: ${named(test)}: ${why(test)}`)];
     // With -t everything else is skipped, because somebody asked for it.
     if (!this.#filtered) lines.push(...skipped.map((test) => `skipped: ${named(test)}: ${reason(test)}`));
+    lines.push(...flaky.map((test) => `passed when tried again: ${named(test)}: ${why(test)}`));
+    if (flaky.length > FLAKY_MAX) {
+      lines.push(`${flaky.length} tests had to be tried again, and ${FLAKY_MAX} may: a failure.`);
+      process.exitCode = 1;
+    }
     if (skipped.length > 0 && process.env['CI'] === 'true') {
       lines.push('CI=true: a skipped test is a failure.');
       process.exitCode = 1;

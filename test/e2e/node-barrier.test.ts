@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { needs } from '../needs.ts';
 import { until } from '../until.ts';
 import { type Group, group, HALT_MS, isLive, type MeshHere, meshAt, type NodeHere, nodeAt } from './mesh.ts';
-import { isAlive, place, type Place, processesOf } from './place.ts';
+import { commandLine, isAlive, place, type Place, processesOf } from './place.ts';
 
 /* Real node processes in barriers: flushed, frozen, and with whatever can go wrong in each state. */
 
@@ -147,9 +147,7 @@ needs('cgroup').describe('nodes in a barrier', () => {
     const one = await scene();
     const killAll = async (): Promise<void> => {
       one.crm.signal('SIGSTOP');
-      const watchdogs = processesOf(one.own.folder).filter((pid) =>
-        /trap/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')),
-      );
+      const watchdogs = processesOf(one.own.folder).filter((pid) => /trap/.test(commandLine(pid)));
       // Two while it is being renewed.
       expect(watchdogs.length).toBeGreaterThan(0);
       for (const pid of watchdogs) process.kill(pid, 'SIGKILL');

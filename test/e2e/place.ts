@@ -256,7 +256,8 @@ async function close(folder: string, home: string): Promise<void> {
   }
 }
 
-function commandLine(pid: number): string {
+/** Its words, with spaces between; one that has ended meanwhile has none to show. */
+export function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
   } catch {

@@ -26,6 +26,14 @@ beforeAll(() => {
      test.todo('d');`,
   );
   write('fails.ts', "import { test } from 'vitest';\ntest('e', () => { throw new Error('e'); });\n");
+  write(
+    'flaky.ts',
+    `import { test } from 'vitest';
+     for (const name of 'uvwxyz') {
+       let tries = 0;
+       test(name, { retry: 1 }, () => { tries += 1; if (tries === 1) throw new Error('a race'); });
+     }`,
+  );
   write('breaks.ts', "throw new Error('cannot be loaded');\n");
 });
 
@@ -53,6 +61,24 @@ describe('the closing line', () => {
   test('counts a file that cannot be loaded as a failure', () => {
     const { code, end } = vitest('fails.ts', 'breaks.ts');
     expect({ code, last: end.at(-1) }).toEqual({ code: 1, last: '0 passed, 2 failed, 0 skipped' });
+  });
+});
+
+describe('a test that passes when it is tried again', () => {
+  test('is named with why it failed at first', () => {
+    expect(vitest('flaky.ts', '-t', 'w')).toEqual({
+      code: 0,
+      end: ['', 'passed when tried again: flaky.ts > w: a race', '1 passed, 0 failed, 5 skipped'],
+    });
+  });
+
+  test('is one too many, after five', () => {
+    const { code, end } = vitest('flaky.ts');
+    expect(code).toBe(1);
+    expect(end.slice(-2)).toEqual([
+      '6 tests had to be tried again, and 5 may: a failure.',
+      '6 passed, 0 failed, 0 skipped',
+    ]);
   });
 });
 
