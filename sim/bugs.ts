@@ -10,7 +10,7 @@ import { snapshotName } from '../src/core/snapshot/name.ts';
 import type { State } from '../src/core/state.ts';
 import { GENESIS, link } from '../src/ledger/chain.ts';
 import type { Ledger } from '../src/ports/ledger.ts';
-import type { Barrier } from '../src/ports/mesh.ts';
+import type { Barrier, LeaseWord } from '../src/ports/mesh.ts';
 import type { Processes } from '../src/ports/processes.ts';
 import type { Storage } from '../src/ports/storage.ts';
 import { ok } from '../src/base/result.ts';
@@ -33,6 +33,8 @@ export interface Bug {
   readonly barrier?: (barrier: Barrier) => Barrier;
   /** A node's side of barriers. */
   readonly halting?: typeof haltingStep;
+  /** What a node makes of the controller's word on a lease. */
+  readonly hears?: (word: LeaseWord) => LeaseWord;
   readonly processes?: (processes: Processes) => Processes;
   /** Whether callers ask once more before their command begins. */
   readonly confirms?: boolean;
@@ -195,6 +197,12 @@ export const BUGS: Readonly<Record<string, Bug>> = {
     mesh: true,
     what: 'locks only its datasets for a barrier, so that others work while everything is frozen',
     decide: narrowBarrier,
+  },
+  'endless-lease': {
+    mesh: true,
+    seed: 401,
+    what: 'a node takes a lease that a heartbeat renewed for one that lasts an hour',
+    hears: (word) => (word.type === 'renewed' ? { ...word, lastsMs: 3_600_000 } : word),
   },
   'unconfirmed-start': {
     seed: 974,

@@ -1,13 +1,16 @@
 import type { CommandBody } from '../src/core/command.ts';
-import { isFinal, type Mutation, type MutationRequest } from '../src/core/mutation/mutation.ts';
+import { isFinal, type Mutation, type MutationId, type MutationRequest } from '../src/core/mutation/mutation.ts';
 import { contains } from '../src/core/dataset.ts';
 import { GuardedCommand } from './command.ts';
 import type { Connection, Reply } from './door.ts';
+import type { Node } from './node.ts';
 import { DATASETS } from './pool.ts';
 import type { Being } from './timeline.ts';
 import type { World } from './world.ts';
 
 const UNDECIDED = new Set(['queued', 'halting', 'snapshotting', 'verifying', 'withdrawing']);
+/** So much of a lease is kept back, for the clocks' difference and the time it takes to stop. */
+const KEPT_BACK = 0.1;
 /** After these codes the lease is over for good. */
 const OVER = new Set(['fence_stale', 'lease_lost', 'mutation_unknown']);
 
@@ -26,6 +29,12 @@ export class Caller implements Being {
   readonly #request: MutationRequest;
   /** Its clock runs a little fast or slow. */
   readonly #rate: number;
+  /** The node in whose process it works, as a task does: they die and stall together, and its lease rides on the node's heartbeats. */
+  readonly #host: Node | undefined;
+  /** The controller's last word on the lease came by heartbeat. */
+  #carried = false;
+  #letGo = (): void => {};
+  #working: MutationId | undefined;
   #connection: Connection;
   #deadline = 0;
   #revoked = false;
@@ -36,10 +45,19 @@ export class Caller implements Being {
     this.#world = world;
     this.name = world.serial('caller');
     this.#rate = 1 + (random.fraction() - 0.5) / 100;
-    this.#request = requestOf(world, this.name);
-    this.#connection = world.door.connect(this);
+    const up = world.nodes.filter(({ life }) => life.alive);
+    this.#host = up.length > 0 && random.chance(0.5) ? random.pick(up) : undefined;
+    this.#host?.guests.add(this);
+    this.stalledUntil = this.#host?.life.stalledUntil ?? 0;
+    this.#request = requestOf(world, this.#host?.name ?? this.name);
+    this.#connection = world.door.connect(this, this.#host?.name);
     world.callers.add(this);
     void this.#live();
+  }
+
+  /** What it has a command run under, believing in its lease. */
+  get working(): MutationId | undefined {
+    return this.#working;
   }
 
   die(): void {
@@ -90,6 +108,8 @@ export class Caller implements Being {
     const command = new GuardedCommand(this.#world, mutation.id, [...paths, ...extra]);
     if (bug?.confirms === false || (await this.#confirm(mutation))) command.begin();
     else command.kill();
+    this.#ride(mutation);
+    this.#working = mutation.id;
     const pollMs = Math.max(200, this.#request.ttlMs / 8);
     while (command.ending === undefined) {
       if (this.#revoked || this.#leftMs() <= 0) {
@@ -98,10 +118,24 @@ export class Caller implements Being {
         break;
       }
       if (random.chance(weather.staleFence)) this.#tryStaleFence(mutation);
-      if (this.#leftMs() < (this.#request.ttlMs * 2) / 3) void this.#renew(mutation);
+      // What heartbeats keep is asked for only when they do not.
+      if (this.#leftMs() < this.#request.ttlMs * (this.#carried ? 1 / 2 : 2 / 3)) void this.#renew(mutation);
       await this.#pause(Math.min(pollMs, Math.max(1, this.#leftMs())));
     }
+    this.#working = undefined;
+    this.#letGo();
     return command.ending;
+  }
+
+  /** On the heartbeats of its node. */
+  #ride({ id, fence = 0 }: Mutation): void {
+    if (this.#host === undefined) return;
+    const renewed = (endsMono: number): void => {
+      this.#carried = true;
+      this.#deadline = Math.max(this.#deadline, endsMono - this.#request.ttlMs * KEPT_BACK);
+    };
+    const lost = (): void => void (this.#revoked = true);
+    this.#letGo = this.#host.leases.hold({ mutation: id, fence }, { renewed, lost });
   }
 
   async #finish(mutation: Mutation, type: 'commit' | 'rollback'): Promise<void> {
@@ -133,7 +167,10 @@ export class Caller implements Being {
     const sent = this.#mono();
     if (!this.#connection.isOpen) await this.#reconnect(mutation);
     const reply = await this.#connection.call({ type: 'renew', mutation: mutation.id, fence: mutation.fence ?? 0 });
-    if (reply.kind === 'ok') this.#deadline = this.#until(sent);
+    if (reply.kind === 'ok') {
+      this.#deadline = Math.max(this.#deadline, this.#until(sent));
+      this.#carried = false;
+    }
     if (reply.kind === 'refused' && OVER.has(reply.reason.code)) this.#revoked = true;
     this.#renewing = false;
     return reply.kind === 'ok';
@@ -142,7 +179,7 @@ export class Caller implements Being {
   /** After a while, on a new connection; an attached caller says that it is still there. */
   async #reconnect(mutation?: Mutation): Promise<void> {
     await this.#pause(this.#world.random.int(50, 2_000));
-    if (!this.#connection.isOpen) this.#connection = this.#world.door.connect(this);
+    if (!this.#connection.isOpen) this.#connection = this.#world.door.connect(this, this.#host?.name);
     if (mutation === undefined || !this.#request.attached) return;
     const fence = mutation.fence ?? 0;
     const reply = await this.#connection.call({ type: 'attach', mutation: mutation.id, fence }, undefined, true);
@@ -160,7 +197,8 @@ export class Caller implements Being {
     const { random, timeline, nature, commands } = this.#world;
     const withCommand = random.chance(0.5);
     timeline.plan(random.int(1, this.#request.ttlMs), nature, () => {
-      this.die();
+      if (this.#host === undefined || !this.alive) this.die();
+      else this.#host.die();
       for (const command of [...commands]) if (withCommand && command.mutation === mutation.id) command.kill();
     });
   }
@@ -171,7 +209,8 @@ export class Caller implements Being {
     const withCommand = random.chance(0.5);
     timeline.plan(random.int(1, withinMs), nature, () => {
       const until = timeline.now + random.int(500, this.#request.ttlMs * 2);
-      this.stalledUntil = until;
+      if (this.#host === undefined) this.stalledUntil = Math.max(this.stalledUntil, until);
+      else if (this.alive) this.#host.stall(until - timeline.now);
       for (const command of commands)
         if (withCommand && command.mutation === mutation?.id) command.stalledUntil = until;
       this.#world.say(`${this.name}: stalls until ${until}${withCommand ? ', with its command' : ''}`);
@@ -180,21 +219,22 @@ export class Caller implements Being {
 
   #end(): void {
     this.alive = false;
+    this.#letGo();
+    this.#host?.guests.delete(this);
     this.#world.callers.delete(this);
     this.#world.door.clientGone(this);
   }
 
   #mono(): number {
-    return this.#world.timeline.now * this.#rate;
+    return this.#host?.mono ?? this.#world.timeline.now * this.#rate;
   }
 
   #leftMs(): number {
     return this.#deadline - this.#mono();
   }
 
-  /** A tenth of the lease is kept back, for the clocks' difference and the time it takes to stop. */
   #until(sent: number): number {
-    return sent + this.#request.ttlMs * 0.9;
+    return sent + this.#request.ttlMs * (1 - KEPT_BACK);
   }
 
   #pause(ms: number): Promise<void> {

@@ -2,8 +2,10 @@ import type { Mutation } from '../src/core/mutation/mutation.ts';
 import type { CommandBody } from '../src/core/command.ts';
 import type { Refusal } from '../src/base/refusal.ts';
 import type { Result } from '../src/base/result.ts';
+import { Controller as Uses } from '../src/engine/controller.ts';
 import { Engine } from '../src/engine/engine.ts';
 import { Mesh } from '../src/engine/mesh/mesh.ts';
+import { renewByHeartbeat } from '../src/engine/mesh/renewing.ts';
 import { fakeProcesses } from './processes.ts';
 import { fakeStorage } from './storage.ts';
 import { type Being, processClock } from './timeline.ts';
@@ -89,6 +91,7 @@ export class Controller {
       (engine) => {
         if (!life.alive) return;
         life.engine = engine;
+        renewByHeartbeat(mesh, new Uses(engine, options, mesh), clock);
         world.say(`controller ${number}: serves`);
         world.invariants.controllerServes(engine);
         this.#enrol(engine);

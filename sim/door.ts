@@ -24,8 +24,9 @@ export class Door {
     this.#world = world;
   }
 
-  connect(client: Being): Connection {
-    const connection = new Connection(this.#world, client, () => this.#open.delete(connection));
+  /** @param from the node it calls from, when the network may cut that off; the host itself otherwise */
+  connect(client: Being, from?: string): Connection {
+    const connection = new Connection(this.#world, client, from, () => this.#open.delete(connection));
     this.#open.add(connection);
     return connection;
   }
@@ -45,13 +46,15 @@ export class Connection {
   readonly client: Being;
   isOpen = true;
   readonly #world: World;
+  readonly #from: string | undefined;
   readonly #onEnd: () => void;
   readonly #waiting = new Set<(reply: Reply) => void>();
   /** The attached mutation whose life hangs on this connection, and the controller that knows. */
   #attached: { readonly mutation: MutationId; readonly to: Incarnation } | undefined;
 
-  constructor(world: World, client: Being, onEnd: () => void) {
+  constructor(world: World, client: Being, from: string | undefined, onEnd: () => void) {
     this.#world = world;
+    this.#from = from;
     this.client = client;
     this.#onEnd = onEnd;
   }
@@ -96,9 +99,9 @@ export class Connection {
     attached: boolean,
     answer: (reply: Reply) => void,
   ): void {
-    const { controller, door, random, weather, invariants } = this.#world;
+    const { controller, door, random, weather, invariants, network } = this.#world;
     const serving = controller.serving;
-    if (serving === undefined || !this.isOpen) {
+    if (serving === undefined || !this.isOpen || (this.#from !== undefined && !network.hears(this.#from))) {
       answer(LOST);
       return;
     }
@@ -115,7 +118,7 @@ export class Connection {
         // The connection closed while the call was under way, or the answer is about an earlier mutation.
         if (!this.isOpen) this.#tellGone(serving, result.value.id);
       }
-      if (lost) this.break();
+      if (lost || (this.#from !== undefined && !network.reaches(this.#from))) this.break();
       else answer(result.ok ? { kind: 'ok', mutation: result.value } : { kind: 'refused', reason: result.error });
     });
   }

@@ -22,6 +22,8 @@ export interface Violation {
 
 /** How long after a closed connection a caller's mutation may still stand, ms: a slow append twice over, and more. */
 const GONE_MS_MAX = 12_000;
+/** Whoever has been awake for so long, ms, has looked at its lease. */
+const AWAKE_MS = 100;
 
 /**
  * Watches everything that happens and holds it against design.md. It keeps a state of its own, folded from nothing but what
@@ -203,6 +205,11 @@ export class Invariants {
     }
     if (event.mono < (mutation.expiresMono ?? 0) + this.#world.policy.graceMs) {
       this.violated(0, `The lease of ${mutation.id} was ended before its time and the grace.`);
+    }
+    for (const { name, working, stalledUntil } of this.#world.callers) {
+      const runs = [...this.#world.commands].some((command) => command.begun && command.mutation === working);
+      if (working === mutation.id && runs && stalledUntil + AWAKE_MS < timeline.now)
+        this.violated(3, `The lease of ${mutation.id} is over, and ${name}, wide awake, still works under it.`);
     }
   }
 

@@ -1,5 +1,5 @@
-import type { Order } from '../src/core/barrier/message.ts';
-import type { Carrier, Heartbeat } from '../src/ports/mesh.ts';
+import type { Carrier, Heartbeat, LeaseWord } from '../src/ports/mesh.ts';
+import type { Node } from './node.ts';
 import type { Being } from './timeline.ts';
 import type { World } from './world.ts';
 
@@ -26,6 +26,16 @@ export class Network {
     timeline.plan(random.int(100, 30_000), nature, () => this.#cut.delete(node));
   }
 
+  /** What a node sends arrives. */
+  hears(node: string): boolean {
+    return !this.#cut.has(node) || this.#cut.get(node) === 'to';
+  }
+
+  /** What is sent to a node arrives. */
+  reaches(node: string): boolean {
+    return !this.#cut.has(node) || this.#cut.get(node) === 'from';
+  }
+
   mend(): void {
     this.#cut.clear();
   }
@@ -37,25 +47,33 @@ export class Network {
       reaches: () => true,
       send: (nodes, order) => {
         if (!controller.alive) return;
-        for (const node of nodes) this.#toNode(node, order);
+        for (const node of nodes) this.#toNode(node, (reader) => reader.receive(order));
       },
+      // As in the world: only a link carries them.
+      ...(name === 'link'
+        ? {
+            tell: (node: string, word: LeaseWord): void => {
+              if (controller.alive) this.#toNode(node, (reader) => reader.hear(word));
+            },
+          }
+        : {}),
     }));
   }
 
   toController(from: string, heartbeat: Heartbeat): void {
-    if (this.#cut.has(from) && this.#cut.get(from) !== 'to') return;
+    if (!this.hears(from)) return;
     for (const carrier of CARRIERS) {
       this.#carry(() => this.#world.controller.mesh?.heard(from, heartbeat, carrier));
     }
   }
 
-  #toNode(name: string, order: Order): void {
-    if (this.#cut.has(name) && this.#cut.get(name) !== 'from') return;
+  #toNode(name: string, reads: (node: Node) => void): void {
+    if (!this.reaches(name)) return;
     this.#carry(() => {
       const node = this.#world.nodes.find((one) => one.name === name);
       if (node === undefined || !node.life.alive) return;
       // Read when it wakes.
-      this.#world.timeline.plan(0, node.life, () => node.receive(order));
+      this.#world.timeline.plan(0, node.life, () => reads(node));
     });
   }
 

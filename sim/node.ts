@@ -7,7 +7,9 @@ import {
   pulseOf,
 } from '../src/core/barrier/halting.ts';
 import type { Order } from '../src/core/barrier/message.ts';
-import type { Heartbeat } from '../src/ports/mesh.ts';
+import { HeldLeases } from '../src/node/held-leases.ts';
+import type { Heartbeat, LeaseWord } from '../src/ports/mesh.ts';
+import type { Caller } from './caller.ts';
 import type { Being } from './timeline.ts';
 import type { World } from './world.ts';
 
@@ -28,13 +30,27 @@ export class Node {
   #bootedAt = 0;
   #seq = 0;
   #halting: Halting = atBoot('never');
+  #leases: HeldLeases;
   #cancelTick = (): void => {};
+  /** Those who work in this node's process: they die and stall with it. */
+  readonly guests = new Set<Caller>();
 
   constructor(world: World, name: string) {
     this.#world = world;
     this.name = name;
     this.#rate = 1 + (world.random.fraction() - 0.5) / 50;
+    this.#leases = this.#noLeases();
     this.#boot();
+  }
+
+  /** What its heartbeats keep, of this run of its process. */
+  get leases(): HeldLeases {
+    return this.#leases;
+  }
+
+  /** Its monotonic clock, ms. */
+  get mono(): number {
+    return (this.#world.timeline.now - this.#bootedAt) * this.#rate;
   }
 
   get life(): Being {
@@ -60,26 +76,35 @@ export class Node {
     this.#take({ type: 'order', order });
   }
 
+  /** What the controller says of a clearance that a heartbeat named. */
+  hear(word: LeaseWord): void {
+    this.#world.say(`${this.name}: hears ${word.type} ${word.mutation}`);
+    const { bug } = this.#world;
+    this.#leases.hear(bug?.hears === undefined ? word : bug.hears(word));
+  }
+
   /** kill -9 of the node's process: whatever it kept from running goes on. */
   die(): void {
     if (!this.#life.alive) return;
     const { random, timeline, nature, weather } = this.#world;
     this.#world.say(`${this.name}: dies`);
     this.#life.alive = false;
+    for (const guest of [...this.guests]) guest.die();
     this.#run();
     timeline.plan(random.latency(1, weather.nodeDownMsMax), nature, () => this.#boot());
   }
 
-  stall(): void {
-    const { random, timeline } = this.#world;
+  stall(ms = this.#world.random.int(500, 20_000)): void {
     // What is already put off cannot be brought forward.
-    this.#life.stalledUntil = Math.max(this.#life.stalledUntil, timeline.now + random.int(500, 20_000));
+    this.#life.stalledUntil = Math.max(this.#life.stalledUntil, this.#world.timeline.now + ms);
+    for (const guest of this.guests) guest.stalledUntil = this.#life.stalledUntil;
     this.#world.say(`${this.name}: stalls until ${this.#life.stalledUntil}`);
   }
 
   #boot(): void {
     this.#boots += 1;
     this.#life = { alive: true, stalledUntil: 0 };
+    this.#leases = this.#noLeases();
     this.#bootedAt = this.#world.timeline.now - this.#world.random.int(0, 100_000);
     // Sometimes the file that says what it was in is gone too.
     const known = this.#world.random.chance(0.5) ? this.#halting.epoch : 0;
@@ -92,7 +117,7 @@ export class Node {
   #take(input: HaltingInput): void {
     const { bug, timeline, random, weather } = this.#world;
     const before = this.#halting;
-    const { next, deeds } = (bug?.halting ?? haltingStep)(before, input, this.#mono());
+    const { next, deeds } = (bug?.halting ?? haltingStep)(before, input, this.mono);
     this.#halting = next;
     if (next.state !== before.state) this.#world.say(`${this.name}: ${next.state} ${next.epoch}`);
     for (const deed of deeds) {
@@ -112,7 +137,7 @@ export class Node {
     this.#cancelTick();
     const due = deadlineOf(next);
     if (due !== undefined) {
-      const ms = (due - this.#mono()) / this.#rate;
+      const ms = (due - this.mono) / this.#rate;
       this.#cancelTick = timeline.plan(ms, this.#life, () => this.#take({ type: 'tick' }));
       this.#world.barriers.watchdog(this, ms);
     }
@@ -143,6 +168,7 @@ export class Node {
 
   #speak(): void {
     this.#seq += 1;
+    this.#leases.sends(this.#seq);
     const heartbeat: Heartbeat = {
       seq: this.#seq,
       pulse: pulseOf(this.#halting),
@@ -151,12 +177,12 @@ export class Node {
       uptimeMs: 0,
       load: 0,
       memoryBytes: 0,
-      leases: [],
+      leases: this.#leases.named,
     };
     this.#world.network.toController(this.name, heartbeat);
   }
 
-  #mono(): number {
-    return (this.#world.timeline.now - this.#bootedAt) * this.#rate;
+  #noLeases(): HeldLeases {
+    return new HeldLeases(this.name, { mono: () => this.mono });
   }
 }

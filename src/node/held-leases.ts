@@ -32,12 +32,12 @@ const SENT_MAX = 64;
  */
 export class HeldLeases implements Renewals {
   readonly node: string;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'mono'>;
   readonly #held = new Map<string, { readonly holding: Holding; readonly holder: Holder }>();
   /** When heartbeats were sent, by their number; the oldest first. */
   readonly #sentMono = new Map<number, number>();
 
-  constructor(node: string, clock: Clock) {
+  constructor(node: string, clock: Pick<Clock, 'mono'>) {
     this.node = node;
     this.#clock = clock;
   }
