@@ -23,6 +23,8 @@ export type EventBody =
       readonly node: string;
       readonly fenceFloor?: number;
       readonly namedFloor?: number;
+      /** Leases begin anew. Not there: as versions before 0.2 recorded it, what the wall clock says is left of them. */
+      readonly leases?: 'whole';
     }
   | ({ readonly type: 'reconciled'; readonly fenceFloor?: number } & Findings)
   /** A mutation as the storage tells of it, brought into a ledger that was lost. */

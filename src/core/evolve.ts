@@ -28,7 +28,7 @@ export function evolve(state: State, events: readonly Event[]): State {
         namedAt = Math.max(namedAt, event.namedFloor ?? 0);
         for (const mutation of mutations.values()) {
           // What has ended has no deadlines: it stays as the ledger keeps it.
-          if (!isFinal(mutation)) mutations.set(mutation.id, rebased(mutation, event.at, event.mono));
+          if (!isFinal(mutation)) mutations.set(mutation.id, rebased(mutation, event));
         }
         break;
       case 'reconciled':
@@ -232,11 +232,12 @@ function changed(mutation: Mutation, event: MutationEvent): Mutation {
 }
 
 /**
- * Deadlines in terms of the new controller's monotonic clock. What is left of a lease is told by the wall clock, which may have
- * jumped while nobody looked: never less than nothing, never more than the lease was long.
+ * Deadlines in terms of the new controller's monotonic clock. Only the wall clock could tell what is left of a lease, and it may have
+ * been set while nobody looked: its holder, who counts by a clock of its own, would work on after the end. So it begins anew.
  */
-function rebased(mutation: Mutation, at: number, mono: number): Mutation {
-  const leftMs = Math.min(Math.max((mutation.expiresAt ?? at) - at, 0), mutation.ttlMs);
+function rebased(mutation: Mutation, { at, mono, leases }: Extract<Event, { type: 'controller_started' }>): Mutation {
+  const told = Math.min(Math.max((mutation.expiresAt ?? at) - at, 0), mutation.ttlMs);
+  const leftMs = leases === 'whole' ? mutation.ttlMs : told;
   return {
     ...without(mutation, 'holderLostUntilMono'),
     waitUntilMono: mono,

@@ -11,7 +11,7 @@ import type { State } from './state.ts';
 const UNGRANTED: ReadonlySet<Stage> = new Set(['halting', 'snapshotting', 'verifying']);
 
 /**
- * The controller is back. Who waited is told to ask again; a clearance stands while its lease lasts, but a caller that hung on a
+ * The controller is back. Who waited is told to ask again; a clearance stands for a whole lease more, but a caller that hung on a
  * connection must come back soon; everything half-done is pending by its stage and goes on from there. Seals are put on again,
  * since nobody knows what happened to them meanwhile.
  */
@@ -22,6 +22,7 @@ export function recover(state: State, command: Extract<Command, { type: 'start' 
       type: 'controller_started',
       version,
       node,
+      leases: 'whole',
       ...(fenceFloor === undefined ? {} : { fenceFloor }),
       ...(namedFloor === undefined ? {} : { namedFloor }),
     },

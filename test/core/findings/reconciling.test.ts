@@ -51,6 +51,6 @@ describe('a start with floors', () => {
 
   test('says nothing of floors when there are none', () => {
     const { events } = new Story().tell({ type: 'start', version: '1', node: 'host' });
-    expect(Object.keys(events[0] ?? {}).toSorted()).toEqual(['at', 'mono', 'node', 'type', 'version']);
+    expect(Object.keys(events[0] ?? {}).toSorted()).toEqual(['at', 'leases', 'mono', 'node', 'type', 'version']);
   });
 });
