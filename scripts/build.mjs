@@ -1,16 +1,9 @@
 import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+import { buildWeb } from './build-web.mjs';
+import { removeOld, replace } from './place.mjs';
 
 /*
  * Bundles src/bin/hauki.ts and all it imports into dist/. What is imported dynamically becomes a chunk of its own, so a
@@ -19,17 +12,24 @@ import { basename, dirname, join } from 'node:path';
  * Packages with a native part stay outside the bundle, and so does what only Bun has. They alone are `dependencies` in package.json; everything bundled
  * is a devDependency, so that whoever installs hauki gets two packages instead of eighty.
  *
- * What programs import, `hauki/client`, is a module of its own beside the command, without any native part.
+ * The page a controller serves, web/, is built by scripts/build-web.mjs. What programs import, `hauki/client`, is a module of its own beside the command, without any native part.
  */
 const EXTERNAL = [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/, /^bun:/];
 
 /** What a build depends on: dist/ is stale when one of these changed. */
-const INPUTS = ['src', 'package.json', 'package-lock.json', 'scripts/build.mjs'];
+const INPUTS = [
+  'src',
+  'web',
+  'package.json',
+  'package-lock.json',
+  'scripts/build.mjs',
+  'scripts/build-web.mjs',
+  'scripts/place.mjs',
+];
 
 const STAMP = 'dist/.inputs';
 const ENTRY = 'hauki.cjs';
 const LIBRARY = 'client.mjs';
-const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Whether dist/ was built from the sources as they are now. By content, not by time: git and tar do not keep times.
@@ -38,7 +38,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  */
 export function isBuilt(root) {
   const stamp = join(root, STAMP);
-  return existsSync(join(root, 'dist', ENTRY)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputsHash(root);
+  const there = [join(root, 'dist', ENTRY), join(root, 'dist/web/index.html'), stamp].every((path) => existsSync(path));
+  return there && readFileSync(stamp, 'utf8') === inputsHash(root);
 }
 
 /**
@@ -59,6 +60,7 @@ export async function build(root) {
   const library = await bundled(root, 'src/bin/library.ts', { format: 'es', entryFileNames: LIBRARY });
   // Neither minified nor mapped. Minifying gained 5 of 140 ms at start, and cost stack traces anybody can read.
 
+  await buildWeb(root);
   const dist = join(root, 'dist');
   const files = [...library, ...output].toSorted((a, b) => Number(a.fileName === ENTRY) - Number(b.fileName === ENTRY));
   for (const file of files) {
@@ -116,30 +118,4 @@ function filesUnder(root, path) {
 /** @param {string} code */
 function withHashbang(code) {
   return code.startsWith('#!') ? code : `#!/usr/bin/env node\n${code}`;
-}
-
-/**
- * @param {string} path
- * @param {string | Uint8Array} content
- * @param {number} mode
- */
-function replace(path, content, mode) {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(`${path}.new`, content);
-  chmodSync(`${path}.new`, mode);
-  renameSync(`${path}.new`, path);
-}
-
-/**
- * Chunks of earlier builds go only after a day: a process that started before this build may still import them.
- *
- * @param {string} folder
- * @param {ReadonlySet<string>} current
- */
-function removeOld(folder, current) {
-  if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name);
-    if (!current.has(name) && Date.now() - statSync(path).mtimeMs > DAY_MS) rmSync(path);
-  }
 }

@@ -13,6 +13,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** @type {[name: string, command: string, ...args: string[]][]} */
 const READERS = [
   ['types', bin('tsc')],
+  ['types of the page', bin('tsc'), '--project', 'web'],
   ['check', process.execPath, 'scripts/check.mjs'],
   ['lint', bin('oxlint')],
   ['format', bin('oxfmt'), '--check'],

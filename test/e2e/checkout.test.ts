@@ -26,13 +26,15 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hauki-checkout-'));
   root = join(folder, 'a folder with spaces');
   mkdirSync(root);
-  for (const path of ['hauki', 'package.json', 'package-lock.json', 'scripts/setup.mjs', 'scripts/build.mjs']) {
+  const scripts = ['setup', 'build', 'build-web', 'place'].map((name) => `scripts/${name}.mjs`);
+  for (const path of ['hauki', 'package.json', 'package-lock.json', ...scripts])
     cpSync(join(ROOT, path), join(root, path));
-  }
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   source('src/bin/hauki.ts', "void import('../say.ts').then(({ say }) => say(process.argv.slice(2)));\n");
   source('src/bin/library.ts', 'export const connect = 1;\n');
   source('src/say.ts', 'export function say(words: string[]): void {\n  console.log(words.join("|"));\n}\n');
+  source('web/index.html', '<!doctype html><title>a page</title><script type="module" src="/main.tsx"></script>\n');
+  source('web/main.tsx', "document.body.title = 'built';\n");
 });
 
 afterEach(() => rmSync(folder, { recursive: true }));
@@ -52,6 +54,18 @@ describe('set-up', () => {
     await setUp();
     expect(await run('sh', [join(root, 'hauki')])).toMatchObject({ code: 0, stdout: 'changed\n' });
     expect(readdirSync(join(root, 'dist/chunks'))).toEqual(expect.arrayContaining(before));
+  });
+
+  test('builds the page, and again when it has changed', async () => {
+    await setUp();
+    const page = () => readFileSync(join(root, 'dist/web/index.html'), 'utf8');
+    const [, asset = ''] = /src="(\/assets\/[^"]+\.js)"/.exec(page()) ?? [];
+    expect(readFileSync(join(root, 'dist/web', asset), 'utf8')).toContain('built');
+    source('web/main.tsx', "document.body.title = 'anew';\n");
+    await setUp();
+    expect(page()).not.toContain(asset);
+    // For a page that is open in somebody's browser.
+    expect(existsSync(join(root, 'dist/web', asset))).toBe(true);
   });
 
   test('two at once do the work once', async () => {
