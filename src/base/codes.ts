@@ -36,6 +36,8 @@ export const CODES = {
   certificate_refused: { http: 401, exit: 75, retry: false, hint: 'Join the mesh again with a new token: "hauki node invite" on the controller makes one.' },
   node_revoked: { http: 403, exit: 75, retry: false, hint: 'Whoever runs the controller can invite it again.' },
   token_revoked: { http: 403, exit: 75, retry: false, hint: 'Ask whoever runs the controller for another token.' },
+  session_over: { http: 401, exit: 75, retry: false, hint: 'Log in again.' },
+  page_foreign: { http: 403, exit: 75, retry: false, hint: "Open the page at the controller's own address, as it says when it starts." },
   forbidden: { http: 403, exit: 75, retry: false, hint: 'Ask on the controller itself, or with a token of that scope.' },
   policy_denied: { http: 403, exit: 75, retry: false, hint: "Ask whoever runs the controller to widen the node's policy." },
 

@@ -76,7 +76,7 @@ export async function listenForNodes(
   const servers: Server[] = [];
   for (const { host, port } of addresses) {
     const server = meshListener({ identity, ca, networks, handle: door.handle, dropped: dropped.count });
-    door.admit(server);
+    door.admit(server, [...mesh.names, ...hosts]);
     await listening(server, { host, port }, hostAndPort({ host, port }));
     servers.push(server);
     const bound = server.address();

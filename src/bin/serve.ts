@@ -13,6 +13,7 @@ import { listenForNodes, openMesh } from './listen.ts';
 import { drivers, newId, serveWebhooks, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
 import { openLink } from './link.ts';
+import { builtPage } from './page.ts';
 import { listening } from './listening.ts';
 import { controllerStatus } from './controller-status.ts';
 import type { Supervised } from './supervision.ts';
@@ -86,6 +87,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       limits: streams,
       irc: () => ircView?.(),
       webhooks,
+      page: builtPage(),
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());

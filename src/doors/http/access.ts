@@ -44,6 +44,8 @@ export function guardRoutes(app: FastifyInstance, keeper: Doorkeeper, denials: D
 
   const refuse = (request: FastifyRequest, reply: FastifyReply, reason: Refusal): Promise<FastifyReply> => {
     const { method, raw, principal, routeOptions } = request;
+    // A page that somebody left open asks on, and is told so; that is no attempt at anything.
+    if (reason.code === 'session_over') return sendRefusal(reply, reason);
     denials.note({
       peer: raw.socket.remoteAddress ?? 'local',
       ...(principal === undefined ? {} : { as: describePrincipal(principal) }),
@@ -62,7 +64,9 @@ export function guardRoutes(app: FastifyInstance, keeper: Doorkeeper, denials: D
     // What has no route is for nobody in particular, but whoever asks says who it is.
     const needs = request.routeOptions.config.needs ?? ['peer'];
     if (needs.includes('anyone')) return undefined;
-    const found = keeper.principalOf(request.raw);
+    const found = keeper.principalOf(request.raw, reply.raw);
+    // What a browser is shown does not stay on its disk.
+    if (request.headers.cookie !== undefined) void reply.header('cache-control', 'no-store');
     if (!found.ok) return refuse(request, reply, found.error);
     request.principal = found.value;
     const refused = refusedBy(needs, found.value);

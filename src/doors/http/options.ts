@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
 import type { Webhooks } from '../../ports/webhooks.ts';
+import type { PageOptions } from './page.ts';
 import type { StreamLimits } from './stream.ts';
 import type { StatusView } from '../../wire/http.ts';
 
@@ -18,6 +19,8 @@ export interface HttpOptions {
   readonly ephemeral: boolean;
   /** Who is told by HTTP; without it, the routes for that are not there. */
   readonly webhooks?: Webhooks;
+  /** What browsers are shown; without it, nothing. */
+  readonly page?: PageOptions['page'];
   /** How slow a reader of events may be. */
   readonly limits?: StreamLimits;
   /** How the IRC door fares; undefined where there is none. */

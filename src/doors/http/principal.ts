@@ -8,6 +8,8 @@ import { identify } from '../../core/node/member.ts';
 import type { Scope } from '../../core/token/token.ts';
 import type { Controller } from '../../engine/controller.ts';
 import { digestOf, type Enrolment } from '../../engine/enrolment.ts';
+import { foreignRefusal, hostInUrl, otherPageRefusal, sessionIn, wantedBy } from './browser.ts';
+import { type Exchange, Sessions } from './sessions.ts';
 
 /**
  * Who asks.
@@ -15,6 +17,8 @@ import { digestOf, type Enrolment } from '../../engine/enrolment.ts';
  * - `operator`: on the Unix socket, let in by file permission; or on the loopback port with the token of HAUKI_HOME. May everything.
  * - `node`: over TLS, by the certificate of its mesh. Asks only as itself.
  * - `token`: over TLS or the loopback port, by an API token. May what its scopes say.
+ *
+ * A browser is the operator or a token: by the cookie of a session that it was given for one.
  */
 export type Principal =
   | { readonly kind: 'operator' }
@@ -40,7 +44,8 @@ export interface DoorkeeperOptions {
 /** Knows by which door each connection came, and says who asks on it. */
 export class Doorkeeper {
   readonly #options: DoorkeeperOptions;
-  readonly #doors = new WeakMap<Socket, Door>();
+  readonly #doors = new WeakMap<Socket, { readonly door: Door; readonly hosts: ReadonlySet<string> }>();
+  readonly #sessions = new Sessions(() => performance.now());
   readonly #connections = new Map<string, Set<Socket>>();
   readonly #unsubscribe: () => void;
 
@@ -52,34 +57,96 @@ export class Doorkeeper {
     });
   }
 
-  /** A connection came in. */
-  enter(socket: Socket, door: Door): void {
-    this.#doors.set(socket, door);
+  /**
+   * A connection came in.
+   *
+   * @param names what browsers may call the listener it came to, besides its address
+   */
+  enter(socket: Socket, door: Door, names: readonly string[] = []): void {
+    const address = plainAddress(socket.localAddress ?? '');
+    this.#doors.set(socket, { door, hosts: new Set([...names, address].map(hostInUrl)) });
   }
 
   close(): void {
     this.#unsubscribe();
+    this.#sessions.close();
+  }
+
+  /** Begins a session for a browser that shows a token. @returns its id, for the cookie */
+  begin(request: IncomingMessage, token: string): Result<string, Refusal> {
+    const known = this.#doors.get(request.socket);
+    if (known === undefined) return err(noDoor());
+    // Whoever logs in has no cookie yet that another page could abuse; that the page is ours has to be so all the same.
+    const foreign = foreignRefusal(request, known.hosts, 'look');
+    if (foreign !== undefined) return err(foreign);
+    const digest = digestOf(token);
+    const found = this.#byToken(digest, known.door);
+    if (!found.ok) return found;
+    const { controller, enrolment } = this.#options;
+    const expiresAt = controller.engine.state.tokens.get(digest)?.expiresAt ?? Infinity;
+    return ok(this.#sessions.begin(digest, expiresAt - enrolment.now).id);
+  }
+
+  /** How long the session of a request can still last, ms; undefined for one without. */
+  leftMs(request: IncomingMessage): number | undefined {
+    const id = sessionIn(request);
+    return id === undefined ? undefined : this.#sessions.use(id)?.leftMs;
+  }
+
+  /** Ends the session of a request, if it has one. */
+  end(request: IncomingMessage): Result<void, Refusal> {
+    const id = sessionIn(request);
+    const foreign =
+      id === undefined
+        ? undefined
+        : foreignRefusal(request, this.#doors.get(request.socket)?.hosts ?? new Set(), wantedBy(request));
+    if (foreign !== undefined) return err(foreign);
+    if (id !== undefined) this.#sessions.end(id);
+    return ok(undefined);
   }
 
   /**
    * Who sends a request, or asks for an upgrade. Looked up anew each time: a connection outlives a revocation only to be told of it.
    *
+   * @param exchange what ends with the session, where a browser asks
    * @returns undefined for who shows nothing; refused for who shows what does not count
    */
-  principalOf(request: IncomingMessage): Result<Principal | undefined, Refusal> {
+  principalOf(request: IncomingMessage, exchange?: Exchange): Result<Principal | undefined, Refusal> {
     const { socket } = request;
-    const door = this.#doors.get(socket);
-    if (door === undefined) return err(refusal('unauthorized', 'This connection came by no door that is known.'));
-    if (door === 'local') return ok({ kind: 'operator' });
-    const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
-    const found = bearer === undefined ? this.#byCertificate(socket) : this.#byToken(bearer, door);
+    const known = this.#doors.get(socket);
+    if (known === undefined) return err(noDoor());
+    if (known.door === 'local') {
+      // Somebody may have led a port of his machine to this socket, and then every page his browser shows could ask here.
+      const other = otherPageRefusal(request);
+      return other === undefined ? ok({ kind: 'operator' }) : err(other);
+    }
+    const found = this.#shownBy(request, known, exchange);
     return found.ok && found.value !== undefined ? this.#counted(found.value, socket) : found;
   }
 
-  #byToken(bearer: string, door: Door): Result<Principal, Refusal> {
+  #shownBy(
+    request: IncomingMessage,
+    { door, hosts }: { readonly door: Door; readonly hosts: ReadonlySet<string> },
+    exchange: Exchange | undefined,
+  ): Result<Principal | undefined, Refusal> {
+    const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+    if (bearer !== undefined) return this.#byToken(digestOf(bearer), door);
+    const id = sessionIn(request);
+    if (id === undefined) return this.#byCertificate(request.socket);
+    const foreign = foreignRefusal(request, hosts, wantedBy(request));
+    if (foreign !== undefined) return err(foreign);
+    const session = this.#sessions.use(id, exchange);
+    if (session === undefined) return err(refusal('session_over', 'The session of this cookie is over.'));
+    const found = this.#byToken(session.token, door);
+    if (!found.ok) this.#sessions.end(id);
+    return found;
+  }
+
+  /** @param digest of the token that is shown, or that a session was begun with */
+  #byToken(digest: string, door: Door): Result<Principal, Refusal> {
     // The operator's token opens everything, so it is not taken from elsewhere.
-    if (door === 'loopback' && sameSecret(bearer, this.#options.token)) return ok({ kind: 'operator' });
-    const token = this.#options.controller.engine.state.tokens.get(digestOf(bearer));
+    if (door === 'loopback' && sameDigest(digest, digestOf(this.#options.token))) return ok({ kind: 'operator' });
+    const token = this.#options.controller.engine.state.tokens.get(digest);
     if (token === undefined) return err(refusal('unauthorized', 'The token shown is none of this controller.'));
     const { name, scopes, expiresAt } = token;
     if (expiresAt !== undefined && this.#options.enrolment.now >= expiresAt) {
@@ -142,7 +209,15 @@ export function nameOf(principal: Principal | undefined): string | undefined {
   return principal === undefined || principal.kind === 'operator' ? undefined : describePrincipal(principal);
 }
 
-function sameSecret(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
+function noDoor(): Refusal {
+  return refusal('unauthorized', 'This connection came by no door that is known.');
+}
+
+/** An IPv4 address that comes as IPv6 is the IPv4 address. */
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=[\d.]+$)/, '');
+}
+
+function sameDigest(a: string, b: string): boolean {
+  return timingSafeEqual(Buffer.from(a, 'hex'), Buffer.from(b, 'hex'));
 }

@@ -15,7 +15,9 @@ import { mutationRoutes } from './mutations.ts';
 import { nodeRoutes } from './nodes.ts';
 import { openApi } from './openapi.ts';
 import type { HttpOptions } from './options.ts';
+import { pageRoutes } from './page.ts';
 import { type Door, Doorkeeper } from './principal.ts';
+import { sessionRoutes } from './session-routes.ts';
 import { stateRoutes } from './state.ts';
 import { taskRoutes } from './tasks.ts';
 import { Upgrades } from './upgrades.ts';
@@ -38,9 +40,12 @@ export interface HttpDoor {
   readonly local: Server;
   /** A server whose callers must show a token. */
   readonly remote: Server;
-  /** What a server for nodes does with its requests; and lets such a server in, made elsewhere and with TLS. */
+  /**
+   * What a server for nodes does with its requests; and lets such a server in, made elsewhere and with TLS. `names`: what it is called in
+   * the addresses of browsers.
+   */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
-  readonly admit: (server: SecureServer) => void;
+  readonly admit: (server: SecureServer, names: readonly string[]) => void;
   /** Where others answer requests to upgrade, on both. */
   readonly upgrades: Upgrades;
   /** True while a caller is connected. */
@@ -83,22 +88,24 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   let closing = false;
   await app.register(mutationRoutes, { ...options, closing: () => closing });
   await app.register(stateRoutes, options);
+  await app.register(sessionRoutes, { keeper, enrolment: options.enrolment });
   await app.register(eventRoutes, options);
   await app.register(barrierRoutes, options);
   await app.register(nodeRoutes, options);
   await app.register(taskRoutes, { ...options, denials });
-  const { webhooks } = options;
+  const { webhooks, page } = options;
+  if (page !== undefined) pageRoutes(app, { page });
   if (webhooks !== undefined) await app.register(webhookRoutes, { webhooks });
   await app.ready();
 
   const handle: HttpDoor['handle'] = (request, response) => app.routing(request, response);
   const servers: (Server | SecureServer)[] = [];
   let connections = 0;
-  const admit = (server: Server | SecureServer, door: Door): void => {
+  const admit = (server: Server | SecureServer, door: Door, names: readonly string[] = []): void => {
     servers.push(server);
     upgrades.listen(server);
     server.on(door === 'mesh' ? 'secureConnection' : 'connection', (socket: Socket) => {
-      keeper.enter(socket, door);
+      keeper.enter(socket, door, names);
       connections += 1;
       socket.on('close', () => (connections -= 1));
     });
@@ -112,7 +119,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
     local,
     remote,
     handle,
-    admit: (server) => admit(server, 'mesh'),
+    admit: (server, names) => admit(server, 'mesh', names),
     upgrades,
     busy: () => connections > 0,
     close: async () => {

@@ -45,7 +45,7 @@ export class Upgrades {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
       const [path = ''] = (request.url ?? '').split('?');
-      const admitted = this.#admit(request, path);
+      const admitted = this.#admit(request, socket, path);
       if (!admitted.ok) return refuseUpgrade(socket, admitted.error);
       const { route, principal } = admitted.value;
       route.accept(request, socket, head, principal);
@@ -53,10 +53,14 @@ export class Upgrades {
   }
 
   /** Like a request to a route: who asks is looked at first, and a refusal is put on record. */
-  #admit(request: IncomingMessage, path: string): Result<{ route: UpgradeRoute; principal: Principal }, Refusal> {
+  #admit(
+    request: IncomingMessage,
+    socket: Duplex,
+    path: string,
+  ): Result<{ route: UpgradeRoute; principal: Principal }, Refusal> {
     const upgrade = request.headers.upgrade ?? 'that';
     const route = /^websocket$/i.test(upgrade) ? this.#routes.get(path) : undefined;
-    const found = this.#keeper.principalOf(request);
+    const found = this.#keeper.principalOf(request, socket);
     const principal = found.ok ? found.value : undefined;
     const refused = found.ok ? refusedBy(route?.needs ?? ['peer'], principal) : found.error;
     if (refused !== undefined || principal === undefined) {
