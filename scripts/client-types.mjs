@@ -8,7 +8,7 @@ import ts from 'typescript';
  * What the HTTP contract infers from its schemas is written out, so that nobody needs zod to read it.
  */
 const ENTRY = 'src/bin/library.ts';
-const CONTRACT = ['http', 'events', 'mesh', 'tasks'];
+const CONTRACT = ['http', 'events', 'mesh', 'tasks', 'ledger'];
 
 /**
  * @param {string} root the checkout

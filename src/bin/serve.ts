@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import { formatDuration } from '../base/duration.ts';
 import { type Refusal, RefusedError } from '../base/refusal.ts';
 import { httpDoor } from '../doors/http/server.ts';
+import { Verifying } from '../engine/verifying.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
 import type { StatusView } from '../wire/http.ts';
 import { systemClock } from './clock.ts';
@@ -13,6 +14,7 @@ import { listenForNodes, openMesh } from './listen.ts';
 import { drivers, newId, serveWebhooks, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
 import { openLink } from './link.ts';
+import { ledgerAudit } from './ledger-audit.ts';
 import { builtPage } from './page.ts';
 import { listening } from './listening.ts';
 import { controllerStatus } from './controller-status.ts';
@@ -38,6 +40,8 @@ export interface Serving {
   readonly node: string;
   readonly socket: string;
   readonly url?: string;
+  /** The file with the operator's token, for whoever comes by `url`. */
+  readonly token: string;
   /** `host:port` where nodes are let in. */
   readonly listening: readonly string[];
   readonly selfTests: readonly SelfTest[];
@@ -76,6 +80,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     undo.unshift(stop);
     const webhooks = serveWebhooks(home, controller, hooked, log);
     undo.unshift(() => webhooks.stop());
+    const audits = new AbortController();
+    undo.unshift(() => audits.abort());
     let end = (): void => {};
     let ircView: (() => StatusView['irc']) | undefined;
     const door = await httpDoor({
@@ -88,6 +94,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       irc: () => ircView?.(),
       webhooks,
       page: builtPage(),
+      verifying: new Verifying(ledgerAudit(home.root, audits.signal), systemClock),
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());
@@ -133,7 +140,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     };
     manager.ready(() => controllerStatus(controller), turns);
     log.info({ version: VERSION, socket: home.socket, url, listening: addresses, pid: process.pid }, 'ready');
-    const found = { node, socket: home.socket, listening: addresses, selfTests, stopped };
+    const found = { node, socket: home.socket, token: home.token, listening: addresses, selfTests, stopped };
     return { ...found, ...(url === undefined ? {} : { url }) };
   } catch (error) {
     await unwind(undo);

@@ -31,6 +31,7 @@ import type {
   Commanded,
   PolicyView,
 } from '../wire/mesh.ts';
+import type { LedgerPage, LedgerView, VerificationView } from '../wire/ledger.ts';
 import type { TaskDenied, TaskList } from '../wire/tasks.ts';
 import { type Address, type Call, lines, send, text } from './transport.ts';
 
@@ -143,6 +144,20 @@ export class Client {
 
   seal(dataset: string, sealed: boolean): Promise<SealView> {
     return this.#json({ method: 'POST', path: '/v1/seals', body: { dataset, sealed } });
+  }
+
+  ledger(): Promise<LedgerView> {
+    return this.#json({ method: 'GET', path: '/v1/ledger' });
+  }
+
+  /** Records of the ledger, the newest first. @param before the `next` of the page before */
+  ledgerRecords(before?: number): Promise<LedgerPage> {
+    return this.#json({ method: 'GET', path: `/v1/ledger/records${before === undefined ? '' : `?before=${before}`}` });
+  }
+
+  /** Walks the whole ledger, which takes a while for a large one. */
+  verifyLedger(): Promise<VerificationView> {
+    return this.#json({ method: 'POST', path: '/v1/ledger/verify' });
   }
 
   nodes(): Promise<NodeList> {

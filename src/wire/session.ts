@@ -15,12 +15,9 @@ export const SessionAsk = z
 
 export const SessionView = z
   .object({
-    principal: z
-      .string()
-      .nullable()
-      .meta({
-        description: 'As whom the caller is known: `operator`, `token NAME`, `node NAME`; null: nobody is logged in.',
-      }),
+    principal: z.string().nullable().meta({
+      description: 'As whom the caller is known: `operator`, `token NAME`, `node NAME`; null: nobody is logged in.',
+    }),
     scopes: z.array(z.enum(SCOPES)).meta({ description: 'What it may.' }),
     until: z.iso
       .datetime()

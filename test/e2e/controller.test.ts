@@ -72,6 +72,7 @@ describe('a controller that was started for a caller', () => {
     const first = controllerPid();
     const up = await controller(['up', '--port', '0']);
     expect(up.stdout()).toContain('ready');
+    expect(up.stdout()).toMatch(/^page {7}http:\/\/127\.0\.0\.1:\d+\/ · log in with the token in .*\/token/m);
     expect(controllerPid()).not.toBe(first);
     expect((await mutations()).map(({ stage }) => stage)).toEqual(['committed']);
     up.child.kill('SIGINT');

@@ -158,7 +158,10 @@ test('bad tries are refused, put on record, and after ten of them not heard for 
   for (let tried = 0; tried < 11; tried += 1) answers.push((await logIn('wrong', to)).answer);
   const codes = answers.map(({ json }) => (json as { code: string }).code);
   expect(codes).toEqual([...Array.from({ length: 10 }, () => 'unauthorized'), 'rate_limited']);
-  expect(answers.at(-1)).toMatchObject({ status: 429, headers: { 'retry-after': expect.stringMatching(/^[1-6]$/) } });
+  expect(answers.at(-1)).toMatchObject({
+    status: 429,
+    headers: { 'retry-after': expect.stringMatching(/^[1-6]$/) as string },
+  });
   const { text } = await ask(socketOf(own), 'GET', '/v1/events?after=0&follow=false&type=access_denied');
   expect(text).toContain('POST /v1/session');
   expect(text).not.toContain('wrong');

@@ -42,13 +42,15 @@ export async function runController(options: ControllerOptions, words: 'up' | 'c
 }
 
 function announce(
-  { node, socket, url, listening, selfTests }: Serving,
+  { node, socket, url, token, listening, selfTests }: Serving,
   json: boolean,
   words: 'up' | 'controller',
 ): void {
   if (json) return printJson({ status: 'ready', node, socket, url, listening, selfTests });
   for (const test of selfTests) printText(`self-test  ${describeSelfTest(test)}`);
   printText(`ready      node ${node} · ${url ?? ''} · unix:${socket}`);
+  if (url !== undefined)
+    printText(`page       ${url}/ · log in with the token in ${token}, or with one of "hauki token create"`);
   if (listening.length > 0) printText(`nodes      let in on ${listening.join(', ')}`);
   if (words === 'up')
     printText('try        ./hauki guard --intent "why" --path DIR -- COMMAND        (Ctrl-C ends the mesh)');

@@ -24,7 +24,9 @@ export async function tokenCreate(name: string, options: TokenOptions): Promise<
   if (options.json) printJson(issued);
   else {
     printText(issued.token);
-    say(`this is the only time it is shown; bear it in HAUKI_TOKEN, and it may ${scopes.join(', ')}`);
+    say(
+      `this is the only time it is shown; bear it in HAUKI_TOKEN or log in to the controller's page with it; it may ${scopes.join(', ')}`,
+    );
   }
   return 0;
 }

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 
 import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
+import type { Verifying } from '../../engine/verifying.ts';
 import type { Webhooks } from '../../ports/webhooks.ts';
 import type { PageOptions } from './page.ts';
 import type { StreamLimits } from './stream.ts';
@@ -19,6 +20,8 @@ export interface HttpOptions {
   readonly ephemeral: boolean;
   /** Who is told by HTTP; without it, the routes for that are not there. */
   readonly webhooks?: Webhooks;
+  /** Looks at the ledger from outside; without it, the routes for that are not there. */
+  readonly verifying?: Verifying;
   /** What browsers are shown; without it, nothing. */
   readonly page?: PageOptions['page'];
   /** How slow a reader of events may be. */

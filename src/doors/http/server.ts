@@ -11,6 +11,7 @@ import { barrierRoutes } from './barriers.ts';
 import { Denials } from './denials.ts';
 import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
+import { ledgerRoutes } from './ledger.ts';
 import { mutationRoutes } from './mutations.ts';
 import { nodeRoutes } from './nodes.ts';
 import { openApi } from './openapi.ts';
@@ -93,7 +94,8 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(barrierRoutes, options);
   await app.register(nodeRoutes, options);
   await app.register(taskRoutes, { ...options, denials });
-  const { webhooks, page } = options;
+  const { controller, webhooks, page, verifying } = options;
+  if (verifying !== undefined) await app.register(ledgerRoutes, { controller, verifying });
   if (page !== undefined) pageRoutes(app, { page });
   if (webhooks !== undefined) await app.register(webhookRoutes, { webhooks });
   await app.ready();

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { httpDoor, type HttpDoor } from '../../../src/doors/http/server.ts';
 import { Controller } from '../../../src/engine/controller.ts';
 import { Enrolment } from '../../../src/engine/enrolment.ts';
+import { Verifying } from '../../../src/engine/verifying.ts';
 import { PATIENCE } from '../../../src/webhooks/courier.ts';
 import { Targets } from '../../../src/webhooks/target.ts';
 import { startWebhooks } from '../../../src/webhooks/webhooks.ts';
@@ -72,6 +73,15 @@ beforeAll(async () => {
     ephemeral: false,
     retire: () => false,
     webhooks,
+    verifying: new Verifying(
+      {
+        bytes: async () => 0,
+        verify: () => {
+          throw new Error('not part of this test');
+        },
+      },
+      options.clock,
+    ),
   });
   await new Promise<void>((resolve) => door.local.listen(to.socketPath, resolve));
   document = (await ask(to, 'GET', '/openapi.json')).json as Document;
