@@ -10,7 +10,7 @@ import { parseSync } from 'rolldown/utils';
 /** @typedef {{ rule: string, path: string, message: string }} Finding `path` with `:line` where there is one */
 
 /** @type {Record<string, (files: readonly File[]) => Finding[]>} */
-export const RULES = { purity, exit, leftovers, length, names, architecture, errors, machine, lockfile };
+export const RULES = { purity, exit, leftovers, length, names, architecture, links, errors, machine, lockfile };
 
 const LINES_MAX = 400;
 
@@ -131,6 +131,80 @@ function architecture(files) {
     if (!meant || there.has(path) || there.has(`src/${path}`)) return [];
     return [finding('architecture', `${page.path}:${lineAt(page.text, match.index)}`, `${name} does not exist`)];
   });
+}
+
+/**
+ * What documents lead to is there: relative links, with the heading behind `#`, and paths of this repository in backticks. The
+ * changelog may name what is gone.
+ *
+ * @param {readonly File[]} files
+ */
+function links(files) {
+  const pages = new Map(files.filter(({ path }) => path.endsWith('.md')).map(({ path, text }) => [path, text]));
+  const there = new Set(
+    files.flatMap(({ path }) => path.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/'))),
+  );
+  const folders = new Set(files.filter(({ path }) => path.includes('/')).map(({ path }) => path.split('/')[0]));
+  return [...pages].flatMap(([page, text]) => {
+    const folder = page.split('/').slice(0, -1);
+    const prose = text.replaceAll(/^( *)(`{3,}|~{3,})[^]*?^ *\2[`~]*$/gm, blank);
+    const targets = [
+      ...prose.replaceAll(/`[^`\n]*`/g, blank).matchAll(/\]\(([^)\s]+)\)|\b(?:src|srcset|href)="([^"]+)"/g),
+    ]
+      .map((match) => ({ at: match.index, target: match[1] ?? match[2] ?? '' }))
+      .filter(({ target }) => !/^[a-z]+:/.test(target))
+      .filter(({ target }) => {
+        const [path = '', heading] = target.split('#');
+        const full = path === '' ? page : resolved(folder, path);
+        if (!there.has(full)) return true;
+        return heading !== undefined && !headingsOf(pages.get(full) ?? '').has(heading);
+      });
+    const paths = [...prose.matchAll(/`((?:[\w@.-]+\/)+[\w@.-]*)`/g)]
+      .map((match) => ({ at: match.index, target: match[1] ?? '' }))
+      .filter(({ target }) => folders.has(target.split('/')[0] ?? '') && !there.has(target.replace(/\/$/, '')));
+    return [...targets, ...(page === 'CHANGELOG.md' ? [] : paths)].map(({ at, target }) =>
+      finding('links', `${page}:${lineAt(text, at)}`, `${target} leads nowhere`),
+    );
+  });
+}
+
+/**
+ * The same number of characters and lines, with nothing in them: places in the text stay what they are.
+ *
+ * @param {string} text
+ */
+function blank(text) {
+  return text.replaceAll(/[^\n]/g, ' ');
+}
+
+/**
+ * @param {readonly string[]} folder
+ * @param {string} path relative to it
+ */
+function resolved(folder, path) {
+  const parts = [...folder];
+  for (const part of path.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return parts.join('/');
+}
+
+/**
+ * What can stand behind `#`: headings in small letters, without punctuation, with dashes for spaces.
+ *
+ * @param {string} text
+ */
+function headingsOf(text) {
+  return new Set(
+    [...text.matchAll(/^#+ +(.*)$/gm)].map((match) =>
+      (match[1] ?? '')
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}_\- ]/gu, '')
+        .trim()
+        .replaceAll(' ', '-'),
+    ),
+  );
 }
 
 /**

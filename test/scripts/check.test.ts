@@ -99,6 +99,22 @@ const REFUSED: readonly [
     ],
   ],
   [
+    'links',
+    'what leads nowhere, and a heading that is not there',
+    {
+      'README.md': 'See [a](docs/a.md#two-words), [b](docs/b.md),\n[c](docs/a.md#three) and <img src="docs/c.svg">.',
+      'docs/a.md':
+        '# Two words!\n[up](../README.md) `docs/gone.md` [x](#two-words) [y](#gone) `dist/x`\n```sh\n[z](z.md)\n```\n',
+    },
+    [
+      'README.md:1: docs/b.md leads nowhere',
+      'README.md:2: docs/a.md#three leads nowhere',
+      'README.md:2: docs/c.svg leads nowhere',
+      'docs/a.md:2: #gone leads nowhere',
+      'docs/a.md:2: docs/gone.md leads nowhere',
+    ],
+  ],
+  [
     'errors',
     'a code without its page and the reverse',
     {
