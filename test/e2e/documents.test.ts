@@ -62,13 +62,13 @@ async function session(parts: readonly Part[], finished?: Parameters<typeof plac
   }).done;
 }
 
-describe.concurrent('what is to be typed works, as in', () => {
+describe.concurrent('what is to be typed works', () => {
   for (const path of PATHS) {
     const parts = partsOf(path, textOf(path));
     if (!parts.some(({ text }) => text.trim() !== '')) continue;
     const components = [...new Set(parts.flatMap((part) => part.needs))] as [Component, ...Component[]];
     const { options } = components.length === 0 ? { options: {} } : needs(...components);
-    test(path, options, async ({ onTestFinished }) => {
+    test(`in ${path}`, options, async ({ onTestFinished }) => {
       const { code, stdout, stderr } = await session(parts, onTestFinished);
       expect(code, `${path} ended with ${code}:\n${stdout}\n${stderr}`).toBe(0);
     });
