@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 
+import { apiReference } from '../../scripts/api-reference.mjs';
 import { type Component, needs } from '../needs.ts';
 import { blocksOf, documents, fault, isShell, OPENING, type Part, partsOf, scriptOf, textOf } from './documents.ts';
+import { ask, socketOf } from './http.ts';
 import { place, ROOT, type Outcome } from './place.ts';
 
 /* What README and docs/ tell people to type does what they say. How blocks are marked: ./documents.ts */
@@ -73,6 +75,14 @@ describe.concurrent('what is to be typed works', () => {
       expect(code, `${path} ended with ${code}:\n${stdout}\n${stderr}`).toBe(0);
     });
   }
+});
+
+test('the API reference is what a controller says of itself', async () => {
+  const own = place();
+  await own.controller();
+  const { json } = await ask(socketOf(own), 'GET', '/openapi.json');
+  // Otherwise: npm run docs:api
+  expect(textOf('docs/api-reference.md')).toBe(apiReference(json));
 });
 
 describe('the reader of documents', () => {

@@ -38,6 +38,8 @@ export function openApi(version: string): FastifyDynamicSwaggerOptions {
           tags: [url.split('/').find((part) => part !== '' && part !== 'v1') ?? ''],
           ...schema,
           ...(route.route.config?.needs?.includes('anyone') ? { security: [] } : {}),
+          // Who may ask: a scope, or what a caller has to be (`Need` in ./access.ts). Any one of them is enough.
+          'x-needs': route.route.config?.needs ?? [],
           response: answers((schema.response ?? {}) as Readonly<Record<string, object>>),
         },
       };
