@@ -58,9 +58,10 @@ async function session(parts: readonly Part[], finished?: Parameters<typeof plac
     env: {
       PATH: `${bin}:${process.env['PATH'] ?? ''}`,
       HOME: folder,
-      HAUKI_IDLE_MS: '500',
+      // Long enough for the next command, and nobody waits for its end: the place takes it down.
+      HAUKI_IDLE_MS: '30000',
     },
-    msMax: 55_000,
+    msMax: 110_000,
   }).done;
 }
 
@@ -70,7 +71,7 @@ describe.concurrent('what is to be typed works', () => {
     if (!parts.some(({ text }) => text.trim() !== '')) continue;
     const components = [...new Set(parts.flatMap((part) => part.needs))] as [Component, ...Component[]];
     const { options } = components.length === 0 ? { options: {} } : needs(...components);
-    test(`in ${path}`, options, async ({ onTestFinished }) => {
+    test(`in ${path}`, { ...options, timeout: 120_000 }, async ({ onTestFinished }) => {
       const { code, stdout, stderr } = await session(parts, onTestFinished);
       expect(code, `${path} ended with ${code}:\n${stdout}\n${stderr}`).toBe(0);
     });
