@@ -15,6 +15,14 @@ import { place, ROOT, type Outcome } from './place.ts';
 const PATHS = documents();
 const blocks = PATHS.flatMap((path) => blocksOf(path, textOf(path)));
 
+test('every document is in the index', () => {
+  const index = textOf('docs/README.md');
+  const missing = PATHS.filter((path) => path.startsWith('docs/') && path !== 'docs/README.md').filter(
+    (path) => !index.includes(`](${path.slice('docs/'.length)})`),
+  );
+  expect(missing).toEqual([]);
+});
+
 describe('blocks', () => {
   test('are run, or say why not', () => {
     const faults = blocks.flatMap((block) => {
