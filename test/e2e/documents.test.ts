@@ -112,6 +112,7 @@ describe('the reader of documents', () => {
       'x',
       '```',
       '````',
+      '    ```sh',
       '- one',
       '  ```sh',
       '  y',

@@ -52,7 +52,8 @@ export function textOf(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
 }
 
-const FENCE = /^( *)(`{3,}|~{3,})([^`]*)$/;
+// Further in it is code that shows a fence.
+const FENCE = /^( {0,3})(`{3,}|~{3,})([^`]*)$/;
 
 /** The fenced blocks of a document. A fence ends with one of its kind that is at least as long, or with the document. */
 export function blocksOf(path: string, text: string): Block[] {

@@ -21,6 +21,7 @@ import { Place } from '../../engine/place.ts';
 interface Operation {
   readonly summary?: string;
   readonly operationId?: string;
+  readonly 'x-needs'?: readonly string[];
   readonly responses: Readonly<
     Record<string, { readonly description: string; readonly content?: Readonly<Record<string, unknown>> }>
   >;
@@ -119,12 +120,13 @@ describe('the contract', () => {
     expect(answered.length).toBeGreaterThan(20);
   });
 
-  test('says of every route what it does, what it answers, and how it refuses', () => {
-    for (const [route, { summary, operationId, responses }] of operations()) {
+  test('says of every route what it does, who may ask, what it answers, and how it refuses', () => {
+    for (const [route, { summary, operationId, responses, 'x-needs': needs = [] }] of operations()) {
       const refusal = ['application/json', 'application/problem+json'];
       const lacking = [
         summary === undefined && 'a summary',
         operationId === undefined && 'an operationId',
+        needs.length === 0 && 'who may ask',
         !Object.entries(responses).some(
           ([status, { content }]) => status === '204' || (status.startsWith('2') && content !== undefined),
         ) && 'a success',
