@@ -16,6 +16,7 @@ import { bindable, type Home, makeHome } from './home.ts';
 import { openLink } from './link.ts';
 import { ledgerAudit } from './ledger-audit.ts';
 import { builtPage } from './page.ts';
+import { openMcp } from './mcp.ts';
 import { listening } from './listening.ts';
 import { controllerStatus } from './controller-status.ts';
 import type { Supervised } from './supervision.ts';
@@ -95,6 +96,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       webhooks,
       page: builtPage(),
       verifying: new Verifying(ledgerAudit(home.root, audits.signal), systemClock),
+      mcp: openMcp(log),
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());

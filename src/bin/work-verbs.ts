@@ -3,6 +3,7 @@ import { barrier } from './commands/barrier.ts';
 import type { ExecOptions } from './commands/exec.ts';
 import type { GemOptions } from './commands/gem-exec.ts';
 import { guard } from './commands/guard.ts';
+import type { McpOptions } from './commands/mcp.ts';
 import type { VerbTools } from './mesh-verbs.ts';
 
 /** See hauki.ts. */
@@ -12,7 +13,7 @@ export interface WorkTools extends Pick<VerbTools, 'answer'> {
   readonly collect: (value: string, before: readonly string[] | undefined) => string[];
 }
 
-/** `hauki guard`, `barrier` and `exec`: what runs something. */
+/** `hauki guard`, `barrier`, `exec` and `mcp`: what runs something. */
 export function workVerbs({ answer, verb, reader, collect }: WorkTools): Readonly<Record<string, () => void>> {
   return {
     guard: () => {
@@ -84,6 +85,20 @@ Example:
 Exit codes: 0 verified · 64 wrong usage · 75 denied, all nodes go on`,
         )
         .action(answer(barrier));
+    },
+    mcp: () => {
+      reader('mcp', 'serve an AI agent on stdin and stdout, by the Model Context Protocol, until it is gone')
+        .option('--node <name>', 'as whom its changes are made (default: the host name)')
+        .addHelpText(
+          'after',
+          `
+The agent's host starts it: docs/agents.md has the set-up of each. Its tools ask for clearance, commit, roll back, run commands under
+guard, and tell why the state is as it is. What the agent has not committed when it ends, dies or falls silent is undone.
+
+Example:
+  $ claude mcp add hauki -- hauki mcp`,
+        )
+        .action(answer(async (options: McpOptions) => (await import('./commands/mcp.ts')).mcp(options)));
     },
     // A command stands behind "--"; without it, it is a text with command blocks.
     exec: () => (process.argv.includes('--') ? execCommand() : execText()),

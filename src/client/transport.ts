@@ -1,4 +1,5 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 
@@ -9,6 +10,8 @@ export interface Address {
   readonly socketPath?: string;
   readonly url?: URL;
   readonly token?: string;
+  /** Opens a connection to it within this process. */
+  readonly connect?: () => Duplex;
   /** For `https://`: found out when the first call is made, and again for each new connection, since certificates are renewed. */
   readonly mesh?: () => Promise<MeshRoute>;
 }
@@ -119,7 +122,7 @@ function whyNot({ name }: Address, error: NodeJS.ErrnoException): Refusal {
 
 function open(
   start: typeof httpRequest,
-  { socketPath, url, token }: Address,
+  { socketPath, url, token, connect }: Address,
   call: Call,
   tls: MeshRoute['tls'] = {},
 ): ClientRequest {
@@ -135,6 +138,11 @@ function open(
     },
     ...(call.signal === undefined ? {} : { signal: call.signal }),
   };
+  if (connect !== undefined) {
+    // An agent would make connections of its own.
+    const { agent: _, ...unpooled } = options;
+    return start({ ...unpooled, createConnection: connect });
+  }
   // An empty server name spares the agent finding one out for a TLS that there is not; its regular expressions cost 6 ms.
   if (socketPath !== undefined) return start({ ...options, socketPath, servername: '' } as RequestOptions);
   if (url === undefined) throw new TypeError('an address needs a socket or a URL');

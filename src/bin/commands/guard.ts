@@ -81,7 +81,7 @@ export async function guard(command: readonly string[], options: GuardOptions): 
 }
 
 /** A guard inside a guard of the same state would wait for itself. */
-async function refuseWithin(ask: MutationAsk, { client }: Connection): Promise<void> {
+export async function refuseWithin(ask: MutationAsk, { client }: Connection): Promise<void> {
   const outer = process.env[MUTATION_VARIABLE];
   if (outer === undefined) return;
   const view = await client.show(outer).catch(() => undefined);

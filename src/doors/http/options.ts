@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
 import type { Verifying } from '../../engine/verifying.ts';
+import type { McpEndpoint } from '../../ports/mcp.ts';
 import type { Webhooks } from '../../ports/webhooks.ts';
 import type { PageOptions } from './page.ts';
 import type { StreamLimits } from './stream.ts';
@@ -24,6 +25,8 @@ export interface HttpOptions {
   readonly verifying?: Verifying;
   /** What browsers are shown; without it, nothing. */
   readonly page?: PageOptions['page'];
+  /** What answers agents; without it, /mcp is not there. */
+  readonly mcp?: McpEndpoint;
   /** How slow a reader of events may be. */
   readonly limits?: StreamLimits;
   /** How the IRC door fares; undefined where there is none. */

@@ -1,11 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { identify } from '../../core/node/member.ts';
-import type { Scope } from '../../core/token/token.ts';
+import type { ApiToken, Scope } from '../../core/token/token.ts';
 import type { Controller } from '../../engine/controller.ts';
 import { digestOf, type Enrolment } from '../../engine/enrolment.ts';
 import { foreignRefusal, hostInUrl, otherPageRefusal, sessionIn, wantedBy } from './browser.ts';
@@ -44,9 +45,10 @@ export interface DoorkeeperOptions {
 /** Knows by which door each connection came, and says who asks on it. */
 export class Doorkeeper {
   readonly #options: DoorkeeperOptions;
-  readonly #doors = new WeakMap<Socket, { readonly door: Door; readonly hosts: ReadonlySet<string> }>();
+  readonly #doors = new WeakMap<Duplex, { readonly door: Door; readonly hosts: ReadonlySet<string> }>();
+  readonly #lent = new WeakMap<Duplex, Principal>();
   readonly #sessions = new Sessions(() => performance.now());
-  readonly #connections = new Map<string, Set<Socket>>();
+  readonly #connections = new Map<string, Set<Duplex>>();
   readonly #unsubscribe: () => void;
 
   constructor(options: DoorkeeperOptions) {
@@ -65,6 +67,11 @@ export class Doorkeeper {
   enter(socket: Socket, door: Door, names: readonly string[] = []): void {
     const address = plainAddress(socket.localAddress ?? '');
     this.#doors.set(socket, { door, hosts: new Set([...names, address].map(hostInUrl)) });
+  }
+
+  /** A connection from within this process speaks for a caller who was let in by one of the doors. */
+  lend(socket: Duplex, principal: Principal): void {
+    this.#lent.set(socket, principal);
   }
 
   close(): void {
@@ -113,6 +120,11 @@ export class Doorkeeper {
    */
   principalOf(request: IncomingMessage, exchange?: Exchange): Result<Principal | undefined, Refusal> {
     const { socket } = request;
+    const lent = this.#lent.get(socket);
+    if (lent !== undefined) {
+      const standing = this.#standing(lent);
+      return standing.ok ? this.#counted(standing.value, socket) : standing;
+    }
     const known = this.#doors.get(socket);
     if (known === undefined) return err(noDoor());
     if (known.door === 'local') {
@@ -148,14 +160,31 @@ export class Doorkeeper {
     if (door === 'loopback' && sameDigest(digest, digestOf(this.#options.token))) return ok({ kind: 'operator' });
     const token = this.#options.controller.engine.state.tokens.get(digest);
     if (token === undefined) return err(refusal('unauthorized', 'The token shown is none of this controller.'));
-    const { name, scopes, expiresAt } = token;
+    return this.#bearerOf(token);
+  }
+
+  #bearerOf({ name, scopes, expiresAt }: ApiToken): Result<Principal, Refusal> {
     if (expiresAt !== undefined && this.#options.enrolment.now >= expiresAt) {
       return err(refusal('unauthorized', `The API token ${name} expired at ${new Date(expiresAt).toISOString()}.`));
     }
     return ok({ kind: 'token', name, scopes });
   }
 
-  #byCertificate(socket: Socket): Result<Principal | undefined, Refusal> {
+  /** Whoever was let in once, as it stands now. */
+  #standing(principal: Principal): Result<Principal, Refusal> {
+    if (principal.kind === 'operator') return ok(principal);
+    const { state } = this.#options.controller.engine;
+    const { name } = principal;
+    if (principal.kind === 'node') {
+      const member = identify(state.nodes, principal, this.#options.enrolment.now);
+      return member.ok ? ok(principal) : member;
+    }
+    const token = [...state.tokens.values()].find((one) => one.name === name);
+    if (token === undefined) return err(refusal('token_revoked', `The API token ${name} was revoked.`));
+    return this.#bearerOf(token);
+  }
+
+  #byCertificate(socket: Duplex): Result<Principal | undefined, Refusal> {
     const shown = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
     if (!(socket instanceof TLSSocket) || shown === undefined) return ok(undefined);
     if (!socket.authorized) {
@@ -171,7 +200,7 @@ export class Doorkeeper {
     return member.ok ? ok({ kind: 'node', name, fingerprint, until: Date.parse(shown.validTo) }) : member;
   }
 
-  #counted(principal: Principal, socket: Socket): Result<Principal, Refusal> {
+  #counted(principal: Principal, socket: Duplex): Result<Principal, Refusal> {
     if (principal.kind === 'operator') return ok(principal);
     const key = keyOf(principal.kind, principal.name);
     const open = this.#connections.get(key) ?? new Set();

@@ -11,7 +11,9 @@ import { barrierRoutes } from './barriers.ts';
 import { Denials } from './denials.ts';
 import { eventSocket } from './event-socket.ts';
 import { eventRoutes } from './events.ts';
+import { insideServer } from './inside.ts';
 import { ledgerRoutes } from './ledger.ts';
+import { mcpRoutes } from './mcp.ts';
 import { mutationRoutes } from './mutations.ts';
 import { nodeRoutes } from './nodes.ts';
 import { openApi } from './openapi.ts';
@@ -94,14 +96,16 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
   await app.register(barrierRoutes, options);
   await app.register(nodeRoutes, options);
   await app.register(taskRoutes, { ...options, denials });
-  const { controller, webhooks, page, verifying } = options;
+  const { controller, webhooks, mcp, page, verifying } = options;
   if (verifying !== undefined) await app.register(ledgerRoutes, { controller, verifying });
   if (page !== undefined) pageRoutes(app, { page });
   if (webhooks !== undefined) await app.register(webhookRoutes, { webhooks });
+  const handle: HttpDoor['handle'] = (request, response) => app.routing(request, response);
+  const inside = insideServer(handle, keeper);
+  if (mcp !== undefined) await app.register(mcpRoutes, { mcp, connect: inside.connect });
   await app.ready();
 
-  const handle: HttpDoor['handle'] = (request, response) => app.routing(request, response);
-  const servers: (Server | SecureServer)[] = [];
+  const servers: (Server | SecureServer)[] = [inside.server];
   let connections = 0;
   const admit = (server: Server | SecureServer, door: Door, names: readonly string[] = []): void => {
     servers.push(server);
@@ -128,6 +132,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
       closing = true;
       denials.flush();
       keeper.close();
+      await mcp?.close();
       for (const server of servers) {
         server.close();
         server.closeAllConnections();
