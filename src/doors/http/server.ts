@@ -129,10 +129,12 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
     upgrades,
     busy: () => connections > 0,
     close: async () => {
+      // Its sessions cannot come back, as other callers do: what they hold is given up at once.
+      await mcp?.close();
+      await inside.close();
       closing = true;
       denials.flush();
       keeper.close();
-      await mcp?.close();
       for (const server of servers) {
         server.close();
         server.closeAllConnections();

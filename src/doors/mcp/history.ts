@@ -123,7 +123,7 @@ export async function explain(agent: Pick<Agent, 'log' | 'diff'>, path: string):
   const last = inForce.find(({ mutation }) => mutation === lastId);
   const words = [
     last === undefined
-      ? `No committed mutation on record ${changedBy === undefined ? 'touched' : 'is known to have changed'} ${path}.`
+      ? `No committed mutation ${changedBy === undefined ? 'on record touched' : 'is known to have changed'} ${path}.`
       : `${path} was last changed by ${last.node} at ${last.endedAt ?? last.requestedAt}, to "${last.intent}" (mutation ${last.mutation}, committed).`,
     open.length === 0 ? '' : `${open.length} open right now: it may be in the middle of a change.`,
     undone.length === 0 ? '' : `${undone.length} more were tried and undone or refused.`,

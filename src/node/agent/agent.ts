@@ -201,6 +201,8 @@ export class Agent {
           'dataset_busy',
           `You hold it yourself: mutation ${mutation} is open on ${held.datasets.map(({ name }) => name).join(', ')}.`,
           'Work under that clearance, then commit it or roll it back.',
+          // Its answer may have been lost.
+          { mutation, fence: held.lease.cleared.fence },
         ),
       );
     }
