@@ -23,6 +23,7 @@ const LAYERS = {
   doors: [...ADAPTER, 'engine'],
   install: ADAPTER,
   webhooks: [...ADAPTER, 'engine'],
+  metrics: [...ADAPTER, 'engine'],
   node: [...ADAPTER, 'client'],
   client: ['base', 'wire'],
 };

@@ -46,6 +46,7 @@ const PROBES = {
   executable: probeExecutable,
   'systemd-analyze': () => program('systemd-analyze', 'systemd'),
   sshd: () => program('sshd', 'openssh-server'),
+  promtool: () => program('promtool', 'prometheus'),
 } satisfies Record<string, () => string | undefined>;
 
 export type Component = keyof typeof PROBES;

@@ -83,6 +83,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     undo.unshift(() => webhooks.stop());
     const audits = new AbortController();
     undo.unshift(() => audits.abort());
+    const metrics = options.ephemeral
+      ? undefined
+      : (await import('./metrics.ts')).serveMetrics(home, controller, webhooks, log);
+    undo.unshift(() => metrics?.close());
     let end = (): void => {};
     let ircView: (() => StatusView['irc']) | undefined;
     const door = await httpDoor({
@@ -97,6 +101,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       page: builtPage(),
       verifying: new Verifying(ledgerAudit(home.root, audits.signal), systemClock),
       mcp: openMcp(log),
+      ...(metrics === undefined ? {} : { metrics }),
       retire: () => {
         if (!controller.engine.idle) return false;
         setImmediate(() => end());

@@ -20,6 +20,14 @@ export interface Webhook {
   readonly dead: number;
 }
 
+/** `retrying`: nothing could be delivered lately, and it is tried again; `disabled`: it is not any more. */
+export type WebhookState = 'active' | 'retrying' | 'disabled';
+
+export function stateOf({ disabled, failing }: Pick<Webhook, 'disabled' | 'failing'>): WebhookState {
+  if (disabled !== undefined) return 'disabled';
+  return failing === undefined ? 'active' : 'retrying';
+}
+
 /** An event that could not be delivered, and was given up so that the next ones can be. */
 export interface DeadLetter {
   readonly seq: number;

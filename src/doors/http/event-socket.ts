@@ -18,7 +18,7 @@ const PING_MS = 15_000;
 const LINGER_MS = 5_000;
 
 /** `GET /v1/events` upgraded to a WebSocket: the same events for the same query, one CloudEvent a text frame. */
-export function eventSocket({ controller, limits = STREAM_LIMITS, log }: HttpOptions): UpgradeRoute {
+export function eventSocket({ controller, limits = STREAM_LIMITS, log, metrics }: HttpOptions): UpgradeRoute {
   const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false });
   const { node } = controller.identity;
 
@@ -40,9 +40,14 @@ export function eventSocket({ controller, limits = STREAM_LIMITS, log }: HttpOpt
       reader.on('message', () => reader.close(CLOSE.spoke, 'this stream takes no messages'));
       keepAlive(reader);
       const following = { after: after.value, query: asked.data, signal: gone.signal };
+      const left = metrics?.readerCame('websocket');
       void stream(controller, webSocket(reader, node), following, limits).then(
-        (missed) => missed !== undefined && log.info(missed, LET_GO),
+        (missed) => {
+          left?.(missed !== undefined);
+          if (missed !== undefined) log.info(missed, LET_GO);
+        },
         (error: unknown) => {
+          left?.(false);
           log.error({ error: String(error) }, 'a stream of events failed');
           reader.close(CLOSE.failed, 'the controller met an error it did not expect');
         },

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { EventsQuery } from '../../wire/events.ts';
 import * as contract from '../../wire/http.ts';
-import { cloudEvent, missedNote } from '../../wire/view.ts';
+import { cloudEvent, type Missed, missedNote } from '../../wire/view.ts';
 import { sendRefusal } from './answers.ts';
 import type { HttpOptions } from './options.ts';
 import { beginning, type Carrier, LET_GO, stream, STREAM_LIMITS, waiting } from './stream.ts';
@@ -13,7 +13,7 @@ const LINGER_MS = 5_000;
 
 /** Everything that happens, as server-sent events: CloudEvents whose id is the ledger's sequence number. */
 export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, options) => {
-  const { controller, log, limits = STREAM_LIMITS } = options;
+  const { controller, log, metrics, limits = STREAM_LIMITS } = options;
   app.get(
     '/v1/events',
     {
@@ -45,7 +45,13 @@ export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
       reply.raw.flushHeaders();
       const carrier = serverSent(reply, controller.identity.node);
       const asked = { after: after.value, query: request.query, signal: gone.signal };
-      const missed = await stream(controller, carrier, asked, limits);
+      const left = metrics?.readerCame('sse');
+      let missed: Missed | undefined;
+      try {
+        missed = await stream(controller, carrier, asked, limits);
+      } finally {
+        left?.(missed !== undefined);
+      }
       if (missed !== undefined) log.info(missed, LET_GO);
       return undefined;
     },

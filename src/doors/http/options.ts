@@ -4,6 +4,7 @@ import type { Controller } from '../../engine/controller.ts';
 import type { Enrolment } from '../../engine/enrolment.ts';
 import type { Verifying } from '../../engine/verifying.ts';
 import type { McpEndpoint } from '../../ports/mcp.ts';
+import type { Metrics } from '../../ports/metrics.ts';
 import type { Webhooks } from '../../ports/webhooks.ts';
 import type { PageOptions } from './page.ts';
 import type { StreamLimits } from './stream.ts';
@@ -27,6 +28,8 @@ export interface HttpOptions {
   readonly page?: PageOptions['page'];
   /** What answers agents; without it, /mcp is not there. */
   readonly mcp?: McpEndpoint;
+  /** Figures about the controller; without it, nobody is told any. */
+  readonly metrics?: Metrics;
   /** How slow a reader of events may be. */
   readonly limits?: StreamLimits;
   /** How the IRC door fares; undefined where there is none. */

@@ -3,13 +3,13 @@ import * as z from 'zod';
 import { refusal } from '../../base/refusal.ts';
 import type { Findings } from '../../core/findings/findings.ts';
 import type { KeptState, Lock } from '../../engine/controller.ts';
+import { stateOf } from '../../ports/webhooks.ts';
 import * as contract from '../../wire/http.ts';
 import { iso, mutationView } from '../../wire/view.ts';
 import { hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
 import type { HttpOptions } from './options.ts';
 import type { Principal } from './principal.ts';
-import { stateOf } from './webhooks.ts';
 
 /** What there is: status, locks, snapshots, evidence, seals; and letting go of it. */
 export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, options) => {

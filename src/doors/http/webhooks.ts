@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { Webhook, Webhooks } from '../../ports/webhooks.ts';
+import { stateOf, type Webhook, type Webhooks } from '../../ports/webhooks.ts';
 import * as contract from '../../wire/events.ts';
 import { Denied } from '../../wire/http.ts';
 import { iso } from '../../wire/view.ts';
@@ -120,11 +120,6 @@ export const webhookRoutes: FastifyPluginAsyncZod<{ readonly webhooks: Webhooks 
     },
   );
 };
-
-export function stateOf({ disabled, failing }: Webhook): contract.WebhookView['state'] {
-  if (disabled !== undefined) return 'disabled';
-  return failing === undefined ? 'active' : 'retrying';
-}
 
 function webhookView(webhook: Webhook): contract.WebhookView {
   const { id, url, selection, createdAt, cursor, deliveredAt, failing, disabled, dead } = webhook;

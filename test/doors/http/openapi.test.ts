@@ -83,6 +83,7 @@ beforeAll(async () => {
       },
       options.clock,
     ),
+    metrics: { contentType: 'text/plain', text: async () => '', readerCame: () => () => undefined },
   });
   await new Promise<void>((resolve) => door.local.listen(to.socketPath, resolve));
   document = (await ask(to, 'GET', '/openapi.json')).json as Document;
