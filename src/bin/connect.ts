@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Code, CODES } from '../base/codes.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
+import { traceparentIn } from '../base/traceparent.ts';
 import { Client } from '../client/client.ts';
 import type { Address } from '../client/transport.ts';
 import { STANDALONE } from './standalone.ts';
@@ -17,7 +18,7 @@ export interface Connection {
   readonly operator: boolean;
 }
 
-const NOT_INHERITED = /^(HAUKI_(MUTATION|FENCE|SNAPSHOT|INTENT)|NOTIFY_SOCKET|WATCHDOG_(USEC|PID))$/;
+const NOT_INHERITED = /^(HAUKI_(MUTATION|FENCE|SNAPSHOT|INTENT)|NOTIFY_SOCKET|TRACEPARENT|WATCHDOG_(USEC|PID))$/;
 const START_MS_MAX = 20_000;
 /** A small young generation: a controller for one caller has little to do, and is 5 MB smaller for it. */
 const MODEST = ['--max-semi-space-size=1'];
@@ -30,18 +31,24 @@ export function connect(named: string | undefined, env: NodeJS.ProcessEnv = proc
   const name = named ?? (env['HAUKI_CONTROLLER'] || undefined);
   if (name !== undefined) {
     const address = addressOf(name, env, home);
-    return { client: new Client(address), ensure: async () => {}, operator: address.url?.protocol !== 'https:' };
+    return { client: clientOf(address, env), ensure: async () => {}, operator: address.url?.protocol !== 'https:' };
   }
   const joined = joinedHome(env);
   if (joined !== undefined)
-    return { client: new Client(addressOfNode(joined)), ensure: async () => {}, operator: false };
+    return { client: clientOf(addressOfNode(joined), env), ensure: async () => {}, operator: false };
   // A long path is reached through its folder, which has to be there for that.
   if (isTooLong(home.socket)) makeHome(home);
   return {
-    client: new Client({ name: `unix:${home.socket}`, socketPath: bindable(home.socket) }),
+    client: clientOf({ name: `unix:${home.socket}`, socketPath: bindable(home.socket) }, env),
     ensure: () => ensureStarted(home, env),
     operator: true,
   };
+}
+
+/** Whoever started us as part of a trace says so in TRACEPARENT. */
+function clientOf(address: Address, env: NodeJS.ProcessEnv): Client {
+  const traceparent = traceparentIn(env['TRACEPARENT']);
+  return new Client({ ...address, ...(traceparent === undefined ? {} : { traceparent }) });
 }
 
 /** Calls the controller; when it is the one of this HAUKI_HOME and does not run, starts it and calls again. */

@@ -3,7 +3,12 @@ import type { SendDatagram } from './datagram.ts';
 
 const SOCKET = '/run/systemd/journal/socket';
 /** Fields that the journal has as its own, to be searched by: `journalctl MUTATION=…`. */
-const FIELDS: Readonly<Record<string, string>> = { node: 'NODE', mutation: 'MUTATION', code: 'HAUKI_CODE' };
+const FIELDS: Readonly<Record<string, string>> = {
+  node: 'NODE',
+  mutation: 'MUTATION',
+  code: 'HAUKI_CODE',
+  trace_id: 'HAUKI_TRACE',
+};
 const DEFAULT_LEVEL = 30;
 
 /** Takes a whole line of the log, JSON in pino's form, its newline included. */

@@ -1,4 +1,5 @@
 import { refusal, RefusedError } from '../base/refusal.ts';
+import { traceparentIn } from '../base/traceparent.ts';
 import { Client } from '../client/client.ts';
 import { eventsFrom, type EventsOptions, type EventsQuery } from '../client/events.ts';
 import { type Guarded, guarded } from '../node/guarded.ts';
@@ -29,11 +30,14 @@ export interface ConnectOptions {
   /** `https://host:port`, or `http://` on loopback. */
   readonly url?: string | URL;
   readonly token?: string;
+  /** The trace the calls are part of, as W3C Trace Context writes it; TRACEPARENT of the environment, without it. */
+  readonly traceparent?: string;
 }
 
 /** Nothing is sent before the first call. @throws RefusedError `usage` when it is not said where the controller is */
 export function connect(options: ConnectOptions): Hauki {
-  return new Hauki(addressOf(options));
+  const traceparent = traceparentIn(options.traceparent ?? process.env['TRACEPARENT']);
+  return new Hauki({ ...addressOf(options), ...(traceparent === undefined ? {} : { traceparent }) });
 }
 
 /** A controller's API as methods. What is refused, and a controller that cannot be reached, is thrown as RefusedError. */
@@ -43,14 +47,17 @@ export class Hauki extends Client {
    * thrown again, with what became of the state on it: `outcomeOf(error)`. The lease is renewed meanwhile; should it be lost,
    * `signal` of what the work is given aborts.
    *
+   * @param ask.traceparent the trace it is part of, where that is another than the connection's
    * @throws RefusedError when it was denied, and then the work was not begun
    */
   guard<T>(
-    ask: Omit<MutationAsk, 'attach'> & { readonly signal?: AbortSignal },
+    ask: Omit<MutationAsk, 'attach'> & { readonly signal?: AbortSignal; readonly traceparent?: string },
     work: (guarded: Guarded) => T | Promise<T>,
   ): Promise<T> {
-    const { signal, ...rest } = ask;
-    return guarded(rest, work, { client: this, clock: systemClock, ...(signal === undefined ? {} : { signal }) });
+    const { signal, traceparent: said, ...rest } = ask;
+    const traceparent = traceparentIn(said);
+    const client = traceparent === undefined ? this : this.tracing(traceparent);
+    return guarded(rest, work, { client, clock: systemClock, ...(signal === undefined ? {} : { signal }) });
   }
 
   /** Events as they happen, resumed by themselves after a broken connection: `for await (const event of client.events()) …` */

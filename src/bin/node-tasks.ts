@@ -92,10 +92,10 @@ const REPORT_CHARACTERS_MAX = 2_000;
 
 function deskOf(client: Client, node: string, leases: () => Renewals | undefined): Desk {
   return {
-    guard: ({ datasets, waitMs, ...leave }, work, signal) => {
+    guard: ({ datasets, waitMs, traceparent, ...leave }, work, signal) => {
       const renewals = leases();
       return guarded({ ...leave, node, datasets: [...datasets], wait: `${waitMs}ms` }, work, {
-        client,
+        client: traceparent === undefined ? client : client.tracing(traceparent),
         clock: systemClock,
         signal,
         ...(renewals === undefined ? {} : { renewals }),

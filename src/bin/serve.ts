@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import { formatDuration } from '../base/duration.ts';
 import { type Refusal, RefusedError } from '../base/refusal.ts';
 import { httpDoor } from '../doors/http/server.ts';
+import { chronicle } from '../engine/chronicle.ts';
 import { Verifying } from '../engine/verifying.ts';
 import { type SelfTest, selfTest } from '../storage/selftest.ts';
 import type { StatusView } from '../wire/http.ts';
@@ -79,6 +80,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const { authority } = mesh;
     const { controller, enrolment, stop } = await startController({ home, backends, policy, node, log, authority });
     undo.unshift(stop);
+    undo.unshift(chronicle(controller.engine.feed, log));
     const webhooks = serveWebhooks(home, controller, hooked, log);
     undo.unshift(() => webhooks.stop());
     const audits = new AbortController();

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type Code, CODES } from '../base/codes.ts';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
+import type { Traceparent } from '../base/traceparent.ts';
 import type {
   BarrierList,
   Cleared,
@@ -55,6 +56,11 @@ export class Client {
 
   constructor(address: Address) {
     this.address = address;
+  }
+
+  /** The same controller, as part of a trace. */
+  tracing(traceparent: Traceparent): Client {
+    return new Client({ ...this.address, traceparent });
   }
 
   /** Asks for clearance on a connection that stays open for as long as the clearance is wanted. */

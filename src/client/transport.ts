@@ -2,6 +2,7 @@ import { request as httpRequest, type ClientRequest, type IncomingMessage, type 
 import type { Duplex } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
+import type { Traceparent } from '../base/traceparent.ts';
 
 /** Where a controller listens, and what to show there. */
 export interface Address {
@@ -12,6 +13,8 @@ export interface Address {
   readonly token?: string;
   /** Opens a connection to it within this process. */
   readonly connect?: () => Duplex;
+  /** The trace that the calls are part of. */
+  readonly traceparent?: Traceparent;
   /** For `https://`: found out when the first call is made, and again for each new connection, since certificates are renewed. */
   readonly mesh?: () => Promise<MeshRoute>;
 }
@@ -122,7 +125,7 @@ function whyNot({ name }: Address, error: NodeJS.ErrnoException): Refusal {
 
 function open(
   start: typeof httpRequest,
-  { socketPath, url, token, connect }: Address,
+  { socketPath, url, token, connect, traceparent }: Address,
   call: Call,
   tls: MeshRoute['tls'] = {},
 ): ClientRequest {
@@ -134,6 +137,7 @@ function open(
       accept: 'application/json',
       ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(traceparent === undefined ? {} : { traceparent }),
       ...call.headers,
     },
     ...(call.signal === undefined ? {} : { signal: call.signal }),

@@ -45,7 +45,13 @@ export function decide(state: State, command: Command, policy: Policy): Decision
     events.push(...more);
     next = evolve(next, more);
   }
-  return verdict.ok ? { events, state: next } : { events, state: next, refused: verdict.error };
+  const told = events.map((event) => traced(event, next));
+  return verdict.ok ? { events: told, state: next } : { events: told, state: next, refused: verdict.error };
+}
+
+function traced(event: Event, { mutations }: State): Event {
+  const traceparent = 'mutation' in event ? mutations.get(event.mutation)?.traceparent : undefined;
+  return traceparent === undefined ? event : { ...event, traceparent };
 }
 
 /** The monotonic time at which the engine must send a `tick`; undefined: nothing falls due by itself. */

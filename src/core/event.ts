@@ -1,4 +1,5 @@
 import type { Refusal } from '../base/refusal.ts';
+import type { Traceparent } from '../base/traceparent.ts';
 import type { DatasetName, DriverName } from './dataset.ts';
 import type { Findings } from './findings/findings.ts';
 import type { MutationId, MutationRequest, Stage } from './mutation/mutation.ts';
@@ -12,8 +13,9 @@ import type { Scope } from './token/token.ts';
  *
  * `at` is wall clock (ms since the epoch, never going backwards), for people. `mono` is the running controller's monotonic
  * clock (ms), for leases: `controller_started` re-bases every deadline, because a monotonic clock means nothing after a restart.
+ * `traceparent` is that of the mutation it is about, where its caller said one: whoever hears of a step alone knows the trace.
  */
-export type Event = { readonly at: number; readonly mono: number } & EventBody;
+export type Event = { readonly at: number; readonly mono: number; readonly traceparent?: Traceparent } & EventBody;
 
 export type EventBody =
   /** The floors: what a ledger without records begins above, because the storage remembers more than it does. */

@@ -1,3 +1,4 @@
+import type { Traceparent } from '../base/traceparent.ts';
 import type { Dataset } from '../core/dataset.ts';
 import type { Mode, MutationRequest, OnExpiry } from '../core/mutation/mutation.ts';
 
@@ -20,6 +21,8 @@ export interface Ask {
   readonly flushMs?: number;
   /** Of a node's Shadow Writer: see MutationRequest. */
   readonly task?: string;
+  /** See MutationRequest. */
+  readonly traceparent?: Traceparent;
   readonly key?: string;
   readonly keyDigest?: string;
 }
@@ -33,7 +36,7 @@ export const WAIT_MS_DEFAULT = 30_000;
  * @param asker who it is when nobody is named
  */
 export function requestOf(ask: Ask, datasets: readonly Dataset[], asker: string): MutationRequest {
-  const { key, keyDigest, allowMissing, flushMs, task } = ask;
+  const { key, keyDigest, allowMissing, flushMs, task, traceparent } = ask;
   return {
     node: ask.node ?? asker,
     intent: ask.intent,
@@ -48,6 +51,7 @@ export function requestOf(ask: Ask, datasets: readonly Dataset[], asker: string)
     ...(allowMissing === undefined ? {} : { allowMissing }),
     ...(flushMs === undefined ? {} : { flushMs }),
     ...(task === undefined ? {} : { task }),
+    ...(traceparent === undefined ? {} : { traceparent }),
     ...(key === undefined ? {} : { key }),
     ...(keyDigest === undefined ? {} : { keyDigest }),
   };

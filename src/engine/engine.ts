@@ -14,7 +14,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Ids } from '../ports/ids.ts';
 import type { Ledger, LedgerRecord } from '../ports/ledger.ts';
 import type { Log } from '../ports/log.ts';
-import { type EffectPorts, jobOf } from './execute.ts';
+import { aboutOf, type EffectPorts, jobOf } from './execute.ts';
 import { factsFor, withSubject } from './facts.ts';
 import { Feed } from './feed.ts';
 import { floorsFor, reconcile } from './reconciling.ts';
@@ -258,7 +258,8 @@ export class Engine {
     try {
       return (this.#options.decide ?? decide)(state, command, this.#options.policy);
     } catch (error) {
-      this.#options.log.error({ command: command.type, error: String(error) }, 'a decision failed');
+      const about = 'mutation' in command ? { mutation: command.mutation } : {};
+      this.#options.log.error({ command: command.type, ...about, error: String(error) }, 'a decision failed');
       return { events: [], state, refused: refusal('internal', `The controller could not decide: ${String(error)}`) };
     }
   }
@@ -332,7 +333,7 @@ export class Engine {
     if (effect.kind === 'destroy') this.#destroying += 1;
     const job = jobOf(effect, this.#options);
     const cancelLimit = clock.after(limitMs, () => {
-      log.warn({ effect: effect.kind, subject: effect.subject }, 'an effect took too long: its outcome is unknown');
+      log.warn(aboutOf(effect), 'an effect took too long: its outcome is unknown');
       this.tell(job.timedOut(limitMs));
     });
     const body = await job.perform();
@@ -351,7 +352,7 @@ export class Engine {
       return;
     }
     const { code, message } = answer.reason;
-    this.#options.log.warn({ effect: effect.kind, subject: effect.subject, code }, message);
+    this.#options.log.warn({ ...aboutOf(effect), code }, message);
     const tries = (this.#retry.get(deedOf(effect))?.tries ?? 0) + 1;
     const waitMs = Math.min(RETRY_MS_MIN * 2 ** tries, RETRY_MS_MAX);
     this.#retry.set(deedOf(effect), { afterMono: this.#options.clock.mono() + waitMs, tries });

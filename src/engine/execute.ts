@@ -1,6 +1,7 @@
 import type { Code } from '../base/codes.ts';
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { ok, type Result } from '../base/result.ts';
+import { traceFields } from '../base/traceparent.ts';
 import type { Answer, CommandBody } from '../core/command.ts';
 import type { Dataset } from '../core/dataset.ts';
 import type { FlushedNode } from '../core/event.ts';
@@ -113,6 +114,14 @@ export function jobOf(effect: Effect, ports: EffectPorts): Job {
         }),
       );
   }
+}
+
+/** What log lines say of an effect: whose mutation it is for, where it is for one. */
+export function aboutOf(effect: Effect): Readonly<Record<string, string>> {
+  const { kind, subject } = effect;
+  if (effect.kind === 'seal') return { effect: kind, subject };
+  if (effect.kind === 'destroy') return { effect: kind, subject, mutation: effect.target.mutation };
+  return { effect: kind, mutation: effect.mutation.id, ...traceFields(effect.mutation.traceparent) };
 }
 
 /** What an effect that threw is called: its outcome is unknown, and nobody has to know the storage to know what that means. */

@@ -1,4 +1,5 @@
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
+import type { Traceparent } from '../base/traceparent.ts';
 import type { Client } from '../client/client.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Cleared, MutationAsk, MutationView } from '../wire/http.ts';
@@ -22,7 +23,10 @@ export interface Guarded {
   /** Aborts when the clearance is lost, with a RefusedError as its reason: stop at once, the state is being put back. */
   readonly signal: AbortSignal;
   /** For programs the work starts: by these variables the controller finds them, and ends them before it puts the state back. */
-  readonly env: Readonly<Record<'HAUKI_MUTATION' | 'HAUKI_FENCE' | 'HAUKI_SNAPSHOT' | 'HAUKI_INTENT', string>>;
+  readonly env: Readonly<Record<'HAUKI_MUTATION' | 'HAUKI_FENCE' | 'HAUKI_SNAPSHOT' | 'HAUKI_INTENT', string>> & {
+    /** The trace that the clearance was asked for in, where there is one. */
+    readonly TRACEPARENT?: string;
+  };
 }
 
 /** What became of the state, beside an error that came out of `guard`. */
@@ -89,7 +93,7 @@ export async function guarded<T>(
   };
 
   try {
-    const result = await work(viewOf(lease.cleared, ask.intent, stop.signal));
+    const result = await work(viewOf(lease.cleared, ask.intent, stop.signal, client.address.traceparent));
     stop.signal.throwIfAborted();
     try {
       await lease.commit();
@@ -108,13 +112,14 @@ export async function guarded<T>(
   }
 }
 
-function viewOf(cleared: Cleared, intent: string, signal: AbortSignal): Guarded {
+function viewOf(cleared: Cleared, intent: string, signal: AbortSignal, traceparent: Traceparent | undefined): Guarded {
   const { mutation, fence, snapshot, snapshots, node, driver } = cleared;
   const env = {
     HAUKI_MUTATION: mutation,
     HAUKI_FENCE: String(fence),
     HAUKI_SNAPSHOT: snapshot,
     HAUKI_INTENT: intent,
+    ...(traceparent === undefined ? {} : { TRACEPARENT: traceparent }),
   };
   return { mutation, fence, snapshot, snapshots, node, driver, signal, env };
 }

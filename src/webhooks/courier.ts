@@ -1,3 +1,5 @@
+import { traceFields } from '../base/traceparent.ts';
+import { mutationOf } from '../core/selection.ts';
 import type { Controller } from '../engine/controller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LedgerRecord } from '../ports/ledger.ts';
@@ -140,7 +142,10 @@ export class Courier {
       if (failing.tries >= patience.triesMax) {
         const { seq, event } = record;
         store.bury(id, { seq, type: event.type, at: clock.now(), tries: failing.tries, error: result.error });
-        log.warn({ webhook: id, seq, error: result.error }, 'an event could not be delivered and was given up');
+        log.warn(
+          { webhook: id, ...aboutOf(record), error: result.error },
+          'an event could not be delivered and was given up',
+        );
         return true;
       }
       await this.#wait(this.#backoffMs(failing.tries));
@@ -178,7 +183,7 @@ export class Courier {
     try {
       return await post({
         url: url.value,
-        headers: signed(id, clock.now(), body, store.secretOf(this.#id)),
+        headers: { ...signed(id, clock.now(), body, store.secretOf(this.#id)), ...traceHeader(record) },
         body,
         lookup: targets.lookup(),
         timeoutMs: patience.timeoutMs,
@@ -217,4 +222,14 @@ export class Courier {
       }
     });
   }
+}
+
+/** The receiver's work is part of the same trace. */
+function traceHeader({ event: { traceparent } }: LedgerRecord): Readonly<Record<string, string>> {
+  return traceparent === undefined ? {} : { traceparent };
+}
+
+function aboutOf({ seq, event }: LedgerRecord): { readonly seq: number; readonly mutation?: string } {
+  const mutation = mutationOf(event);
+  return { seq, ...(mutation === undefined ? {} : { mutation }), ...traceFields(event.traceparent) };
 }

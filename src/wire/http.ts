@@ -113,12 +113,19 @@ export const SealBody = z
   .strictObject({ dataset: z.string().min(1).max(4096), sealed: z.boolean() })
   .meta({ id: 'SealBody' });
 
-/** A request of which the answer was lost can be sent again: under the same key it is the same request. */
-export const IdempotencyHeaders = z.looseObject({
+/**
+ * A request of which the answer was lost can be sent again: under the same key it is the same request. A traceparent that cannot be read
+ * is ignored.
+ */
+export const AskHeaders = z.looseObject({
   'idempotency-key': z
     .string()
     .optional()
     .meta({ description: 'Sent again with the same key and body, the request is answered as it was the first time.' }),
+  traceparent: z
+    .string()
+    .optional()
+    .meta({ description: 'W3C Trace Context: kept with the mutation, and told in its events.' }),
 });
 export const EventsHeaders = z.looseObject({
   'last-event-id': z.string().optional().meta({ description: 'Resume after this event; goes before `after`.' }),
@@ -154,6 +161,7 @@ export const MutationView = z
     recursive: z.boolean().optional(),
     hold: z.boolean().optional(),
     task: z.string().optional(),
+    traceparent: z.string().optional().meta({ description: 'The trace it was asked for in (W3C Trace Context).' }),
     participants: z.array(z.string()).optional().meta({ description: 'Critical mode: the nodes its barrier halts.' }),
     snapshots: z.array(
       z.object({

@@ -65,6 +65,7 @@ export function mutationView(mutation: Mutation): MutationView {
     ...(mutation.recursive ? { recursive: true } : {}),
     ...(mutation.hold ? { hold: true } : {}),
     ...(mutation.task === undefined ? {} : { task: mutation.task }),
+    ...(mutation.traceparent === undefined ? {} : { traceparent: mutation.traceparent }),
     ...(mutation.participants === undefined ? {} : { participants: [...mutation.participants] }),
     ...(mutation.rebuilt ? { rebuilt: true } : {}),
   };
@@ -86,6 +87,8 @@ export interface CloudEvent {
   readonly datacontenttype: 'application/json';
   /** Extension: the record's link in the hash chain. */
   readonly hash: string;
+  /** Extension, of CloudEvents' own (Distributed Tracing): the trace its mutation was asked for in. */
+  readonly traceparent?: string;
   readonly data: Event;
 }
 
@@ -106,6 +109,7 @@ export function cloudEvent({ seq, event, hash }: LedgerRecord, node: string): Cl
     time: iso(event.at),
     datacontenttype: 'application/json',
     hash,
+    ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
     data: event,
   };
 }

@@ -21,8 +21,8 @@ export interface ExecOptions {
 const ENDING: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 /** 128 + SIGPIPE. */
 const EXIT_UNREAD = 141;
-/** What a guard tells its command; who works elsewhere is to know it there too. */
-const OF_A_GUARD = /^HAUKI_(FENCE|SNAPSHOT|INTENT)$/;
+/** What a guard tells its command, and the trace it is part of; who works elsewhere is to know it there too. */
+const OF_A_GUARD = /^(HAUKI_(FENCE|SNAPSHOT|INTENT)|TRACEPARENT)$/;
 
 /** `hauki exec`: runs a command in the place it is meant for. @returns its exit code, or that of a refusal */
 export async function exec(argv: readonly string[], options: ExecOptions): Promise<number> {

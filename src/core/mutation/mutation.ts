@@ -1,4 +1,5 @@
 import type { Refusal } from '../../base/refusal.ts';
+import type { Traceparent } from '../../base/traceparent.ts';
 import type { Dataset, DatasetName } from '../dataset.ts';
 import type { Evidence, Snapshot } from '../snapshot/snapshot.ts';
 
@@ -76,6 +77,8 @@ export interface MutationRequest {
   readonly flushMs?: number;
   /** The file name of the task that is to run under it, where a node's Shadow Writer asks. */
   readonly task?: string;
+  /** The trace that its caller's work is part of. */
+  readonly traceparent?: Traceparent;
   /** The caller's Idempotency-Key, and a digest of what it asked under it. */
   readonly key?: string;
   readonly keyDigest?: string;

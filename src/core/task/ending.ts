@@ -1,5 +1,6 @@
 import type { Code } from '../../base/codes.ts';
 import type { Refusal } from '../../base/refusal.ts';
+import type { Traceparent } from '../../base/traceparent.ts';
 
 /** Where an ended task lies in the spool. */
 export type Outcome = 'done' | 'failed' | 'denied';
@@ -20,6 +21,8 @@ export interface TaskResult {
   /** Who signed it. */
   readonly signer?: string;
   readonly mutation?: string;
+  /** The trace that the task said it is part of. */
+  readonly traceparent?: Traceparent;
   readonly snapshot?: string;
   /** How its mutation ended, as far as that is known. */
   readonly stage?: string;

@@ -1,6 +1,7 @@
 import { LIMIT_MS_MAX, parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
+import { type Traceparent, traceparentIn } from '../../base/traceparent.ts';
 import type { Mode } from '../mutation/mutation.ts';
 
 /** What a task says of itself, in lines `#hauki key: value` at its top. */
@@ -13,6 +14,8 @@ export interface Header {
   readonly datasets?: readonly string[];
   /** The name it has to have. A signature covers it with the rest. */
   readonly name?: string;
+  /** The trace that whoever made it works in. */
+  readonly traceparent?: Traceparent;
 }
 
 const LINE = /^#hauki[ \t]+([A-Za-z]+)[ \t]*:[ \t]*(.*)$/;
@@ -75,6 +78,10 @@ const READERS: Readonly<Record<string, (value: string) => Header | string>> = {
     return datasets.includes('') ? 'datasets are named with commas between them' : { datasets };
   },
   name: (name) => ({ name }),
+  traceparent: (text) => {
+    const traceparent = traceparentIn(text);
+    return traceparent === undefined ? `"${text}" is no traceparent of W3C Trace Context` : { traceparent };
+  },
 };
 
 /** `./check --all`, or as JSON where words hold more than that: `["sh", "-c", "a | b"]`. */

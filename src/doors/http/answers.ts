@@ -13,11 +13,18 @@ export async function sendRefusal(reply: FastifyReply, reason: Refusal, mutation
     .send(JSON.stringify(deniedView(reason, mutation)));
 }
 
+/** What was asked, and of which mutation, in the fields of a log line. */
+function aboutOf({ method, routeOptions: { url = '' }, params }: FastifyRequest): Readonly<Record<string, string>> {
+  const { id } = params as { readonly id?: string };
+  const isMutation = url.startsWith('/v1/mutations/') && id !== undefined;
+  return { request: `${method} ${url}`, ...(isMutation ? { mutation: id } : {}) };
+}
+
 /** Requests that could not be understood, and defects: problem details (RFC 9457), never a stack trace. */
 export function errorHandler(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const reason = reasonFor(error);
   const http = CODES[reason.code].http;
-  if (http >= 500) request.log.error({ error: error.stack }, 'a request failed');
+  if (http >= 500) request.log.error({ ...aboutOf(request), error: error.stack }, 'a request failed');
   sendProblem(reply, reason);
 }
 

@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
-import { canonicalJson } from '../../base/canonical.ts';
-import { parseDuration } from '../../base/duration.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { ok, type Result } from '../../base/result.ts';
 import { isFinal, type Mutation } from '../../core/mutation/mutation.ts';
@@ -14,9 +11,10 @@ import * as contract from '../../wire/http.ts';
 import { clearedView, deniedView, mutationView, recordView } from '../../wire/view.ts';
 import { askingNode, hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
+import { askOf } from './asked.ts';
 import type { RouteOptions } from './options.ts';
 import { Patience } from './patience.ts';
-import { describePrincipal, nameOf } from './principal.ts';
+import { nameOf } from './principal.ts';
 
 const LIST_DEFAULT = 50;
 
@@ -34,7 +32,7 @@ export const mutationRoutes: FastifyPluginAsyncZod<RouteOptions> = async (app, {
         summary: 'Ask for clearance; answers when it is decided.',
         description: `With an Idempotency-Key header the same request can be sent again after a lost answer. With \`attach\` the answer is a stream
 of JSON lines, whatever the decision: first the clearance or the refusal, later \`{"status":"revoked",…}\` should it be taken back.`,
-        headers: contract.IdempotencyHeaders,
+        headers: contract.AskHeaders,
         body: contract.MutationAsk,
         response: {
           200: {
@@ -53,7 +51,7 @@ of JSON lines, whatever the decision: first the clearance or the refusal, later 
       if (!node.ok) return reply.refuse(node.error);
       const unheard = patience.ended(request.principal);
       if (unheard !== undefined) return reply.refuse(unheard);
-      const ask = askOf(request.body, node.value, keyOf(request));
+      const ask = askOf(request.body, node.value, request);
       const attached = request.body.attach === true;
       const denied = (reason: Refusal): void => patience.denied(request.principal, reason);
       if (attached) return attachedRequest(controller, holders, ask, denied, request, reply);
@@ -247,46 +245,6 @@ of JSON lines, whatever the decision: first the clearance or the refusal, later 
     },
   );
 };
-
-/** Whoever is not the operator has its keys to itself: nobody uses up another's. */
-function keyOf({ headers, principal }: FastifyRequest): string | undefined {
-  const key = headers['idempotency-key'];
-  if (typeof key !== 'string' || principal === undefined || principal.kind === 'operator') return key?.toString();
-  return `${describePrincipal(principal)} ${key}`;
-}
-
-/** @param node as whom it is asked; undefined: as the controller's own */
-function askOf(body: contract.MutationAsk, node: string | undefined, key: string | undefined): Ask {
-  // The schema has let through only durations that parse.
-  const ms = (text: string): number => {
-    const parsed = parseDuration(text);
-    return parsed.ok ? parsed.value : Number.NaN;
-  };
-  const { intent, datasets, mode, onExpiry } = body;
-  return {
-    intent,
-    datasets,
-    attached: body.attach ?? false,
-    recursive: body.recursive ?? false,
-    hold: body.hold ?? false,
-    ...(body.allowMissing === undefined ? {} : { allowMissing: body.allowMissing }),
-    ...(body.flush === undefined ? {} : { flushMs: ms(body.flush) }),
-    ...(body.task === undefined ? {} : { task: body.task }),
-    ...(node === undefined ? {} : { node }),
-    ...(mode === undefined ? {} : { mode }),
-    ...(onExpiry === undefined ? {} : { onExpiry }),
-    ...(body.ttl === undefined ? {} : { ttlMs: ms(body.ttl) }),
-    ...(body.wait === undefined ? {} : { waitMs: ms(body.wait) }),
-    ...(key !== undefined
-      ? {
-          key,
-          keyDigest: createHash('sha256')
-            .update(canonicalJson({ ...body, node }))
-            .digest('hex'),
-        }
-      : {}),
-  };
-}
 
 function answerGrant(
   result: Result<Mutation, Refusal>,

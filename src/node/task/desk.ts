@@ -1,4 +1,5 @@
 import type { Refusal } from '../../base/refusal.ts';
+import type { Traceparent } from '../../base/traceparent.ts';
 import type { Mode } from '../../core/mutation/mutation.ts';
 import type { MutationView } from '../../wire/http.ts';
 import type { Guarded } from '../guarded.ts';
@@ -10,6 +11,7 @@ export interface Leave {
   readonly datasets: readonly string[];
   readonly mode: Mode;
   readonly waitMs: number;
+  readonly traceparent?: Traceparent;
 }
 
 /** What the Shadow Writer asks of its controller. Each is refused by a RefusedError. */

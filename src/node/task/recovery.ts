@@ -29,7 +29,7 @@ async function endOf(task: string, room: Room): Promise<string | undefined> {
   const claim = await recall(folders, task);
   const ended = await completeShelving(folders, task, claim?.mutation);
   if (ended !== undefined) {
-    log.info({ task, outcome: ended.outcome }, ended.words);
+    log.info({ task, mutation: ended.mutation, outcome: ended.outcome }, ended.words);
     return undefined;
   }
   if (claim === undefined) return interrupted(task, room, undefined, undefined);
@@ -41,7 +41,7 @@ async function endOf(task: string, room: Room): Promise<string | undefined> {
     if (view.code !== 'mutation_unknown') return view.message;
     return interrupted(task, room, claim, undefined);
   }
-  return view.stage === 'committed' ? committed(task, room, claim) : interrupted(task, room, claim, view);
+  return view.stage === 'committed' ? committed(task, room, claim, view) : interrupted(task, room, claim, view);
 }
 
 /** How its mutation ended. One that is still open is ended here: whoever held it is gone. */
@@ -52,7 +52,12 @@ async function finalView({ mutation, fence }: Claim, { desk }: Room): Promise<Mu
   return refusal('dataset_busy', `Its mutation ${mutation} is ${view.stage.replaceAll('_', ' ')} yet.`);
 }
 
-async function committed(task: string, room: Room, { mutation, snapshot, claimedAt }: Claim): Promise<undefined> {
+async function committed(
+  task: string,
+  room: Room,
+  { mutation, snapshot, claimedAt }: Claim,
+  view: MutationView,
+): Promise<undefined> {
   const { node, folders, clock, log, feed } = room;
   const endedAt = new Date(clock.now()).toISOString();
   const words = completedWords(task);
@@ -66,6 +71,7 @@ async function committed(task: string, room: Room, { mutation, snapshot, claimed
     mutation,
     snapshot,
     stage: 'committed',
+    ...traceOf(view),
   });
   log.info({ task, mutation }, `${words} (found out after a restart)`);
   feed.end(task, 'done', words);
@@ -90,11 +96,17 @@ async function interrupted(
     },
     ...{ claimedAt: claim?.claimedAt ?? (await claimedAtOf(join(folders.claimed, task))), endedAt, reason },
     ...(claim === undefined ? {} : { mutation: claim.mutation, snapshot: claim.snapshot }),
-    ...(view === undefined ? {} : { stage: view.stage, evidence: view.evidence.map(({ path }) => path) }),
+    ...(view === undefined
+      ? {}
+      : { stage: view.stage, evidence: view.evidence.map(({ path }) => path), ...traceOf(view) }),
   };
   await shelve(folders, result);
   log.warn({ task, mutation: claim?.mutation, hint: reason.hint }, result.words);
   feed.end(task, 'failed', result.words);
+}
+
+function traceOf({ traceparent }: MutationView): Pick<TaskResult, 'traceparent'> {
+  return traceparent === undefined ? {} : { traceparent };
 }
 
 function became(claim: Claim | undefined, view: MutationView | undefined): string {

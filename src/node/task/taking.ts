@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import type { Result } from '../../base/result.ts';
+import { traceFields } from '../../base/traceparent.ts';
 import { completedWords, executingWords, isForLater, type Outcome, type TaskResult } from '../../core/task/ending.ts';
 import { LOG } from '../../core/task/name.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -78,8 +79,13 @@ async function perform(
   signal: AbortSignal,
 ): Promise<Took> {
   const { name, header, datasets, signer } = surgery;
+  const trace = header.traceparent === undefined ? {} : { traceparent: header.traceparent };
   const { desk, rules, folders, feed, reached, log } = room;
-  const facts: { -readonly [K in keyof Facts]: Facts[K] } = { ...known, ...(signer === undefined ? {} : { signer }) };
+  const facts: { -readonly [K in keyof Facts]: Facts[K] } = {
+    ...known,
+    ...trace,
+    ...(signer === undefined ? {} : { signer }),
+  };
   let begun = false;
   const ask = {
     task: name,
@@ -87,6 +93,7 @@ async function perform(
     datasets,
     mode: header.mode ?? 'standard',
     waitMs: rules.waitMs,
+    ...trace,
   };
   try {
     reached('waiting');
@@ -103,11 +110,14 @@ async function perform(
         const output = await TaskLog.open(
           join(folders.claimed, name + LOG),
           (chunk) => feed.say(name, chunk),
-          (error) => log.warn({ task: name, why: error.message }, "a task's log could not be written"),
+          (error) => log.warn({ task: name, mutation, why: error.message }, "a task's log could not be written"),
         );
         try {
           output.note(executingWords(name, driver));
-          log.info({ task: name, mutation, snapshot }, executingWords(name, driver));
+          log.info(
+            { task: name, mutation, snapshot, ...traceFields(header.traceparent) },
+            executingWords(name, driver),
+          );
           const worked = await operate(surgery, guarded, output, { ...room, timeoutMs: rules.timeoutMs });
           if (!worked.ok) output.note(worked.error.message);
           if (!worked.ok) throw new RefusedError(worked.error);
@@ -199,7 +209,13 @@ async function end(
   const result = { task, node, outcome, words, claimedAt, endedAt: new Date(clock.now()).toISOString(), ...more };
   await shelve(folders, result);
   reached('shelved');
-  const said = { task, mutation: facts.mutation, code: facts.reason?.code, hint: facts.reason?.hint };
+  const said = {
+    task,
+    mutation: facts.mutation,
+    code: facts.reason?.code,
+    hint: facts.reason?.hint,
+    ...traceFields(facts.traceparent),
+  };
   if (outcome === 'done') log.info(said, words);
   else log.warn(said, words);
   feed.end(task, outcome, words);

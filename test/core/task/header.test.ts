@@ -14,6 +14,10 @@ describe("a task's header", () => {
       { mode: 'critical', timeoutMs: 5_400_000 },
     ],
     [script('#hauki verify: ./check --all 1'), { verify: ['./check', '--all', '1'] }],
+    [
+      script('#hauki traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'),
+      { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' },
+    ],
     [script('#hauki verify: ["sh", "-c", "a | b"]'), { verify: ['sh', '-c', 'a | b'] }],
     [script('#hauki datasets: tank/crm, /srv/my site'), { datasets: ['tank/crm', '/srv/my site'] }],
     [script('#hauki name: third strike.task'), { name: 'third strike.task' }],
@@ -41,6 +45,7 @@ describe("a task's header", () => {
     [script('# hauki verify: x'), /Line 2 .*begins with "#hauki "/],
     [script('#Hauki verify: x'), /begins with "#hauki "/],
     ['\uFEFF#hauki verify: x\n--- a/x\n', /begins with "#hauki "/],
+    [script('#hauki traceparent: yesterday'), /no traceparent/],
     [script('#hauki verify: a && b'), /no shell reads verify/],
     [script('#hauki verify: echo "x"'), /no shell reads verify/],
     [script('#hauki verify: [1]'), /no JSON list/],
