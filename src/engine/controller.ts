@@ -255,6 +255,11 @@ export class Controller {
     return kept.toSorted((a, b) => a.createdAt - b.createdAt);
   }
 
+  /** What is on the storage, told by it alone: for whoever counts it, and need not look each up in the ledger. */
+  stored(): Promise<readonly Stored[]> {
+    return this.#options.storage.list();
+  }
+
   /** What retention lets go of, as a person asks for it; with `dryRun` only says so. */
   async prune(dryRun: boolean): Promise<Result<Pruned, Refusal>> {
     const { candidates, going } = await this.#beyondRetention(true);

@@ -1,7 +1,8 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Controller, KeptState } from '../engine/controller.ts';
+import type { Controller } from '../engine/controller.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import type { Stored } from '../ports/storage.ts';
 
 /** What is known of the ledger's files and of the file system they lie on, in bytes. */
 export interface DiskUse {
@@ -12,7 +13,7 @@ export interface DiskUse {
 }
 
 export interface DiskOptions {
-  readonly controller: Pick<Controller, 'kept' | 'head'>;
+  readonly controller: Pick<Controller, 'stored' | 'head'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly diskUse: () => DiskUse;
@@ -50,7 +51,7 @@ export function diskIn(registry: Registry, { controller, clock, log, diskUse }: 
     if (looking || clock.mono() - lookedMono < LOOK_MS) return;
     looking = true;
     try {
-      show(await controller.kept());
+      show(await controller.stored());
       looked.set(clock.now() / 1_000);
     } catch (error) {
       log.warn({ error: String(error) }, 'the storage could not be asked what it keeps');
@@ -58,7 +59,7 @@ export function diskIn(registry: Registry, { controller, clock, log, diskUse }: 
     lookedMono = clock.mono();
     looking = false;
   };
-  const show = (all: readonly KeptState[]): void => {
+  const show = (all: readonly Stored[]): void => {
     kept.reset();
     space.reset();
     for (const { kind, driver, bytes } of all) {
@@ -66,7 +67,6 @@ export function diskIn(registry: Registry, { controller, clock, log, diskUse }: 
       if (bytes !== undefined) space.inc({ kind, driver }, bytes);
     }
   };
-  void lookAgain();
 
   const now = (name: string, help: string, read: () => number | Promise<number>): void =>
     void new Gauge({

@@ -100,6 +100,22 @@ describe('guard', () => {
     expect(readFileSync(join(own.site, 'config'), 'utf8')).toBe('two');
   });
 
+  test('is part of the trace that it names, or else of that of its environment', async () => {
+    const own = shared.another();
+    const trace = (span: string): string => `00-4bf92f3577b34da6a3ce929d0e0e4736-${span.repeat(16)}-01`;
+    const [env, named] = await run(
+      own,
+      `process.env.TRACEPARENT = '${trace('1')}';
+      const traced = connect({ socketPath: process.env.HAUKI_HOME + '/controller.sock' });
+      const ask = { intent: 'traced', datasets: [site], node: 'prog' };
+      const tell = async (m) => say([m.env.TRACEPARENT, (await traced.show(m.mutation)).traceparent]);
+      await traced.guard(ask, tell);
+      await traced.guard({ ...ask, traceparent: '${trace('2')}' }, tell);`,
+    );
+    expect(env).toEqual([trace('1'), trace('1')]);
+    expect(named).toEqual([trace('2'), trace('2')]);
+  });
+
   test('puts the state back when the work throws; the very error comes through, and says what became of it', async () => {
     const own = shared.another();
     const before = fingerprint(own.site);
