@@ -72,7 +72,8 @@ describe('a controller that was started for a caller', () => {
     const first = controllerPid();
     const up = await controller(['up', '--port', '0']);
     expect(up.stdout()).toContain('ready');
-    expect(up.stdout()).toMatch(/^page {7}http:\/\/127\.0\.0\.1:\d+\/ · log in with the token in .*\/token/m);
+    const page = /^page {7}http:\/\/127\.0\.0\.1:\d+\/ · log in with the token in .*\/token/m;
+    expect(await until(() => page.test(up.stdout()), 'it says where its page is')).toBe(true);
     expect(controllerPid()).not.toBe(first);
     expect((await mutations()).map(({ stage }) => stage)).toEqual(['committed']);
     up.child.kill('SIGINT');

@@ -94,10 +94,10 @@ export class Doorkeeper {
     return ok(this.#sessions.begin(digest, expiresAt - enrolment.now).id);
   }
 
-  /** How long the session of a request can still last, ms; undefined for one without. */
+  /** How long the session that a request was let in by can still last, ms; undefined for one that was let in otherwise. */
   leftMs(request: IncomingMessage): number | undefined {
-    const id = sessionIn(request);
-    return id === undefined ? undefined : this.#sessions.use(id)?.leftMs;
+    const id = bearerOf(request) === undefined ? sessionIn(request) : undefined;
+    return id === undefined ? undefined : this.#sessions.leftMs(id);
   }
 
   /** Ends the session of a request, if it has one. */
@@ -141,15 +141,15 @@ export class Doorkeeper {
     { door, hosts }: { readonly door: Door; readonly hosts: ReadonlySet<string> },
     exchange: Exchange | undefined,
   ): Result<Principal | undefined, Refusal> {
-    const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+    const bearer = bearerOf(request);
     if (bearer !== undefined) return this.#byToken(digestOf(bearer), door);
     const id = sessionIn(request);
     if (id === undefined) return this.#byCertificate(request.socket);
     const foreign = foreignRefusal(request, hosts, wantedBy(request));
     if (foreign !== undefined) return err(foreign);
-    const session = this.#sessions.use(id, exchange);
-    if (session === undefined) return err(refusal('session_over', 'The session of this cookie is over.'));
-    const found = this.#byToken(session.token, door);
+    const token = this.#sessions.use(id, exchange);
+    if (token === undefined) return err(refusal('session_over', 'The session of this cookie is over.'));
+    const found = this.#byToken(token, door);
     if (!found.ok) this.#sessions.end(id);
     return found;
   }
@@ -236,6 +236,10 @@ export function describePrincipal(principal: Principal): string {
 /** For the ledger: an operator on the socket has no name of his own. */
 export function nameOf(principal: Principal | undefined): string | undefined {
   return principal === undefined || principal.kind === 'operator' ? undefined : describePrincipal(principal);
+}
+
+function bearerOf({ headers }: IncomingMessage): string | undefined {
+  return /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1];
 }
 
 function noDoor(): Refusal {

@@ -79,9 +79,9 @@ export class Sessions {
    * The session a request belongs to, which counts as a use of it.
    *
    * @param exchange keeps it in use for as long as it is open, and is closed when it ends
-   * @returns undefined for one that is over, or never was
+   * @returns the digest of its token; undefined for one that is over, or never was
    */
-  use(id: string, exchange?: Exchange): { readonly token: string; readonly leftMs: number } | undefined {
+  use(id: string, exchange?: Exchange): string | undefined {
     const key = digestOf(id);
     const session = this.#sessions.get(key);
     const now = this.#mono();
@@ -99,7 +99,14 @@ export class Sessions {
         session.usedAt = this.#mono();
       });
     }
-    return { token: session.token, leftMs: session.endsAt - now };
+    return session.token;
+  }
+
+  /** How long it can still last, ms; undefined for one that is over. To ask is no use of it. */
+  leftMs(id: string): number | undefined {
+    const session = this.#sessions.get(digestOf(id));
+    const now = this.#mono();
+    return session === undefined || this.#isOver(session, now) ? undefined : session.endsAt - now;
   }
 
   end(id: string): void {

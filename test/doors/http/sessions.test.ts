@@ -28,16 +28,18 @@ describe('a session', () => {
     const { id, lastsMs } = made.begin('digest');
     expect(id).toMatch(/^[\w-]{43}$/);
     expect(lastsMs).toBe(1_000);
-    expect(made.use(id)).toEqual({ token: 'digest', leftMs: 1_000 });
+    expect([made.use(id), made.leftMs(id)]).toEqual(['digest', 1_000]);
     expect(made.use(`${id.slice(0, -1)}!`)).toBeUndefined();
   });
 
   test('ends when nothing was asked for too long, and lives as long as something is', () => {
     const { clock, made } = sessions();
     const { id } = made.begin('digest');
-    for (clock.ms = 90; clock.ms < 500; clock.ms += 90) expect(made.use(id)?.token).toBe('digest');
+    for (clock.ms = 90; clock.ms < 500; clock.ms += 90) expect(made.use(id)).toBe('digest');
+    // The look by which it is seen how long it has left is none that keeps it.
+    expect(made.leftMs(id)).toBeGreaterThan(0);
     clock.ms += 10;
-    expect(made.use(id)).toBeUndefined();
+    expect([made.leftMs(id), made.use(id)]).toEqual([undefined, undefined]);
   });
 
   test('ends at last, however much is asked, and not after its token', () => {
@@ -45,9 +47,9 @@ describe('a session', () => {
     const [long, short] = [made.begin('a'), made.begin('b', 300)];
     expect(short.lastsMs).toBe(300);
     clock.ms = 299;
-    expect([made.use(long.id)?.leftMs, made.use(short.id)?.leftMs]).toEqual([701, 1]);
+    expect([made.leftMs(long.id), made.leftMs(short.id)]).toEqual([701, 1]);
     clock.ms = 300;
-    expect([made.use(long.id)?.token, made.use(short.id)]).toEqual(['a', undefined]);
+    expect([made.use(long.id), made.use(short.id)]).toEqual(['a', undefined]);
     clock.ms = 1_000;
     expect(made.use(long.id)).toBeUndefined();
   });
@@ -62,7 +64,7 @@ describe('a session', () => {
     stream.emit('close');
     clock.ms = 599;
     made.sweep();
-    expect(made.use(id)?.token).toBe('digest');
+    expect(made.use(id)).toBe('digest');
     clock.ms = 700;
     expect(made.use(id)).toBeUndefined();
   });
@@ -86,8 +88,8 @@ describe('a session', () => {
     const [one, two] = [made.begin('a').id, made.begin('a').id];
     made.use(one);
     const three = made.begin('a').id;
-    expect([made.use(one)?.token, made.use(two), made.use(three)?.token]).toEqual(['a', undefined, 'a']);
+    expect([made.use(one), made.use(two), made.use(three)]).toEqual(['a', undefined, 'a']);
     const [four, five] = [made.begin('b').id, made.begin('c').id];
-    expect([one, three, four, five].map((id) => made.use(id)?.token)).toEqual([undefined, 'a', 'b', 'c']);
+    expect([one, three, four, five].map((id) => made.use(id))).toEqual([undefined, 'a', 'b', 'c']);
   });
 });
