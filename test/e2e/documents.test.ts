@@ -86,10 +86,17 @@ describe.concurrent('what is to be typed works', () => {
   }
 });
 
+interface Contract {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly 'x-needs'?: readonly string[] }>>>>;
+}
+
 test('the API reference is what a controller says of itself', async () => {
   const own = place();
   await own.controller();
   const { json } = await ask(socketOf(own), 'GET', '/openapi.json');
+  const operations = Object.values((json as Contract).paths).flatMap((methods) => Object.values(methods));
+  expect(operations.filter(({ 'x-needs': needs = [] }) => needs.length === 0)).toEqual([]);
+  expect(operations.length).toBeGreaterThan(40);
   // Otherwise: npm run docs:api
   expect(textOf('docs/api-reference.md')).toBe(apiReference(json));
 });
