@@ -43,7 +43,7 @@ const NOT_IN_PACKAGE = new Set(['.inputs', 'types', 'client.mjs', 'man']);
 const RUNS =
   /(^|\/)(package\.json|[\w-]+\.c?js)$|linux_(x64|arm64)\/koffi\.node$|prebuilds\/linux-[\w]+\/[^/]+\.glibc\.node$/;
 const DOES_NOT_RUN =
-  /^(node-addon-api|node-gyp-build\/(bin|build-test|optional)\.js|koffi\/(vendor|cnoke\.cjs|src\/koffi\/src)|@photostructure\/sqlite\/(scripts|src))(\/|$)/;
+  /^(node-addon-api|node-gyp-build\/(bin|build-test|optional)\.js|koffi\/(vendor|cnoke\.cjs|src\/koffi\/src\/trampolines\.cjs)|@photostructure\/sqlite\/(scripts|src))(\/|$)/;
 
 const SHELLS = {
   bash: 'usr/share/bash-completion/completions/hauki',

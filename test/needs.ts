@@ -47,6 +47,8 @@ const PROBES = {
   'systemd-analyze': () => program('systemd-analyze', 'systemd'),
   sshd: () => program('sshd', 'openssh-server'),
   promtool: () => program('promtool', 'prometheus'),
+  'dpkg-deb': () => program('dpkg-deb', 'dpkg'),
+  registry: probeRegistry,
 } satisfies Record<string, () => string | undefined>;
 
 export type Component = keyof typeof PROBES;
@@ -136,6 +138,12 @@ function probeNetns(): string | undefined {
   const wired = attempt('ip', '-n', name, 'link', 'add', 'hauki-a', 'type', 'veth', 'peer', 'name', 'hauki-b');
   spawnSync('ip', ['netns', 'del', name], { stdio: 'ignore' });
   return wired;
+}
+
+/** From where npm installs. Its own patience is minutes. */
+function probeRegistry(): string | undefined {
+  const patience = ['--fetch-retries=0', '--fetch-timeout=10000'];
+  return program('npm', 'npm') ?? attempt('npm', 'view', 'koffi', 'version', '--prefer-online', ...patience);
 }
 
 /** The whole way: make a file system, mount it over a loop device, unmount it. Containers often lack one of the three. */
