@@ -51,6 +51,8 @@ const SHELLS = {
   fish: 'usr/share/fish/vendor_completions.d/hauki.fish',
 };
 
+// Who may read what is for the package to say, not for whoever builds it; describe() sees to what was copied.
+process.umask(0o022);
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
 const asked = process.argv.slice(2);
 for (const arch of asked.length === 0 ? [process.arch] : asked) make(arch);
@@ -224,7 +226,7 @@ function describe(tree, architecture) {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(tree, join(entry.parentPath, entry.name)))
     .toSorted();
-  // What others may read or run is not for the umask of whoever builds to say.
+  // What was copied came with the rights it had here.
   for (const entry of readdirSync(tree, { recursive: true, withFileTypes: true }))
     if (entry.isDirectory()) chmodSync(join(entry.parentPath, entry.name), 0o755);
   for (const path of files) chmodSync(join(tree, path), statSync(join(tree, path)).mode & 0o100 ? 0o755 : 0o644);
