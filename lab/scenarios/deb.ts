@@ -20,7 +20,10 @@ export default scenario({
     await lab.put('/tank/crm/state', 'one\n');
     lab.after(async () => {
       await lab.run(['dpkg', '--purge', 'hauki'], { okCodes: 'any' });
-      await lab.sh(`rm -rf ${HOME} /etc/systemd/system/multi-user.target.wants/${UNIT}; systemctl daemon-reload`);
+      // With it goes the evidence that is mounted in there, read-only.
+      await lab.sh(
+        `zpool destroy -f tank; rm -rf ${HOME} /etc/systemd/system/multi-user.target.wants/${UNIT}; systemctl daemon-reload`,
+      );
     });
     // The package has its controller where root has it; whatever asks it here looks into this scenario's own.
     await lab.sh(`rm -rf ${HOME}; ln -s ${HOME} ${lab.home}`);
