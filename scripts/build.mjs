@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { buildWeb } from './build-web.mjs';
@@ -20,6 +21,7 @@ const EXTERNAL = [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/, /^bun:/];
 const INPUTS = [
   'src',
   'web',
+  'docs/errors.md',
   'package.json',
   'package-lock.json',
   'scripts/build.mjs',
@@ -68,8 +70,21 @@ export async function build(root) {
     if (file.fileName === ENTRY) replace(join(dist, ENTRY), withHashbang(String(content)), 0o755);
     else replace(join(dist, file.fileName), content, 0o644);
   }
+  writeManual(dist);
   removeOld(join(dist, 'chunks'), new Set(files.map((file) => basename(file.fileName))));
   replace(join(root, STAMP), hash, 0o644);
+}
+
+/**
+ * The manual pages, by the program itself.
+ *
+ * @param {string} dist
+ */
+function writeManual(dist) {
+  const folder = join(dist, 'man');
+  rmSync(folder, { recursive: true, force: true });
+  const { status, stderr } = spawnSync(process.execPath, [join(dist, ENTRY), 'man', '--into', folder]);
+  if (status !== 0) throw new Error(`the manual pages could not be written: ${stderr}`);
 }
 
 /**
@@ -84,6 +99,8 @@ async function bundled(root, input, shape) {
     input,
     platform: 'node',
     external: EXTERNAL,
+    // What "hauki explain" knows of each code is the page itself.
+    moduleTypes: { '.md': 'text' },
     transform: { target: 'node20.19' },
   });
   const { output } = await bundle.generate(shape);

@@ -11,6 +11,7 @@ import type { RebuildOptions } from './commands/rebuild.ts';
 import { locks, status } from './commands/status.ts';
 import type { ThawOptions } from './commands/thaw.ts';
 import { watch } from './commands/watch.ts';
+import { helpVerbs } from './help-verbs.ts';
 import { controllerServiceVerbs } from './install-verbs.ts';
 import { meshVerbs } from './mesh-verbs.ts';
 import { vaultVerbs } from './vault-verbs.ts';
@@ -311,14 +312,26 @@ function sealing(name: string, sealed: boolean, description: string): void {
 
 const verbs = {
   ...VERBS,
-  ...workVerbs({ answer, verb, reader, collect }),
+  ...workVerbs({ answer, verb, reader, collect, behind: process.argv.includes('--') }),
   ...meshVerbs({ program, answer }),
   ...vaultVerbs({ program, answer }),
   ...taskVerbs({ program, answer }),
+  ...helpVerbs({ answer, verb, whole }),
 };
 const asked = Object.entries(verbs).filter(([name]) => name === process.argv[2]);
 for (const [, define] of asked.length > 0 ? asked : Object.entries(verbs)) define();
 program.hook('preAction', () => refuseWithoutNative(process.argv[2] ?? ''));
+
+/** The program with all its verbs, `exec` in both forms: for what is told about it. */
+function whole(): Command {
+  const defined = new Set(program.commands.map((command) => command.name()));
+  for (const [name, define] of Object.entries(verbs)) if (!defined.has(name)) define();
+  const second = (spec: string, description: string): Command => verb(`${spec}-command`, description).name(spec);
+  workVerbs({ answer, verb: second, reader, collect, behind: true })['exec']?.();
+  const order = Object.keys(verbs);
+  (program.commands as Command[]).sort((a, b) => order.indexOf(a.name()) - order.indexOf(b.name()));
+  return program;
+}
 
 void program.parseAsync().then(
   () => process.exit(exitCode),

@@ -2,8 +2,10 @@ import { writeSync } from 'node:fs';
 import { CODES } from '../base/codes.ts';
 import { type Refusal, RefusedError } from '../base/refusal.ts';
 import { oneLine } from '../wire/one-line.ts';
+import { paintFor } from './colour.ts';
 
 export { oneLine };
+export { table } from './table.ts';
 
 /** What every command does with its result: people get text, machines one JSON document. */
 
@@ -22,31 +24,23 @@ export function printRaw(text: string): void {
 
 /** hauki's own words, on stderr: stdout is the command's. */
 export function say(text: string): void {
-  writeAll(2, `hauki: ${text}\n`);
+  writeAll(2, `${paintFor(2)('dim', 'hauki:')} ${text}\n`);
 }
 
 /** A refusal, where it belongs: with `--json` one document on stdout, otherwise what, why and what next on stderr. */
 export function printRefusal(reason: Refusal, json: boolean): void {
   const { code, message, hint, evidence } = reason;
   if (json) printJson({ status: 'denied', code, message, hint, ...(evidence === undefined ? {} : { evidence }) });
-  else say(`${oneLine(message)} (${code})\nhauki: ${oneLine(hint)}`);
+  else {
+    const paint = paintFor(2);
+    say(`${paint('red', oneLine(message))} ${paint('dim', `(${code})`)}`);
+    say(oneLine(hint));
+  }
 }
 
 /** The exit code that goes with an error. */
 export function exitCodeOf(error: unknown): number {
   return error instanceof RefusedError ? CODES[error.refusal.code].exit : CODES.internal.exit;
-}
-
-/** Columns, aligned; the last one as long as it is. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows].map((row) => row.map(oneLine));
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
-  return all
-    .map((row) =>
-      row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  '),
-    )
-    .map((line) => line.trimEnd())
-    .join('\n');
 }
 
 /** Bytes for people: `27 KB`, `1.2 GB`. */

@@ -10,11 +10,13 @@ import type { VerbTools } from './mesh-verbs.ts';
 export interface WorkTools extends Pick<VerbTools, 'answer'> {
   readonly verb: (spec: string, description: string) => Command;
   readonly reader: (spec: string, description: string) => Command;
+  /** Whether something stands behind "--". */
+  readonly behind: boolean;
   readonly collect: (value: string, before: readonly string[] | undefined) => string[];
 }
 
 /** `hauki guard`, `barrier`, `exec` and `mcp`: what runs something. */
-export function workVerbs({ answer, verb, reader, collect }: WorkTools): Readonly<Record<string, () => void>> {
+export function workVerbs({ answer, verb, reader, collect, behind }: WorkTools): Readonly<Record<string, () => void>> {
   return {
     guard: () => {
       reader('guard', 'freeze the state, run a command, then commit or undo')
@@ -101,7 +103,7 @@ Example:
         .action(answer(async (options: McpOptions) => (await import('./commands/mcp.ts')).mcp(options)));
     },
     // A command stands behind "--"; without it, it is a text with command blocks.
-    exec: () => (process.argv.includes('--') ? execCommand() : execText()),
+    exec: () => (behind ? execCommand() : execText()),
   };
 
   function execText(): void {

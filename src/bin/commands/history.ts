@@ -2,6 +2,7 @@ import { parseDuration } from '../../base/duration.ts';
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import type { DiffView, MutationDetail, MutationView } from '../../wire/http.ts';
 import { calling, connect } from '../connect.ts';
+import { paintFor, styleOfStage } from '../colour.ts';
 import { oneLine, printJson, printText, table } from '../output.ts';
 
 /** Who changed what, why, and what came of it: `hauki log`, `show`, `diff`. */
@@ -66,12 +67,13 @@ export async function show(mutation: string, options: ReadOptions): Promise<numb
 }
 
 function describe(detail: MutationDetail): string {
+  const paint = paintFor(1);
   const facts: [string, string | undefined][] = [
     ['mutation', detail.mutation],
     ['intent', oneLine(detail.intent)],
     ['node', detail.node],
     ['scope', detail.recursive ? 'with every dataset inside' : undefined],
-    ['stage', detail.stage + (detail.pinned ? ' (pinned)' : '')],
+    ['stage', paint(styleOfStage(detail.stage), detail.stage) + (detail.pinned ? ' (pinned)' : '')],
     ['record', detail.rebuilt ? 'rebuilt from the storage, after the ledger was lost' : undefined],
     ['reason', detail.reason && `${oneLine(detail.reason.message)} (${detail.reason.code})`],
     ['next', detail.reason && detail.stage === 'quarantined' ? oneLine(detail.reason.hint) : undefined],
@@ -86,7 +88,9 @@ function describe(detail: MutationDetail): string {
     ]),
     ...detail.evidence.map(({ path }): [string, string] => ['evidence', oneLine(path)]),
   ];
-  const lines = facts.filter(([, value]) => value !== undefined).map(([name, value]) => `${name.padEnd(10)} ${value}`);
+  const lines = facts
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${paint('dim', name.padEnd(10))} ${value}`);
   const records = detail.records.map((record) => [
     String(record.seq),
     record.at,
@@ -105,15 +109,16 @@ export async function diff(mutation: string, options: ReadOptions): Promise<numb
 
 function describeDiff({ datasets }: DiffView): string {
   if (datasets.length === 0) return 'nothing was ever frozen for this mutation';
+  const paint = paintFor(1);
   return datasets
     .map(({ dataset, comparedWith, added, modified, removed }) => {
       const lines = [
-        ...added.map((path) => `+ ${path}`),
-        ...modified.map((path) => `M ${path}`),
-        ...removed.map((path) => `- ${path}`),
+        ...added.map((path) => paint('green', oneLine(`+ ${path}`))),
+        ...modified.map((path) => paint('yellow', oneLine(`M ${path}`))),
+        ...removed.map((path) => paint('red', oneLine(`- ${path}`))),
       ];
       const head = `${oneLine(dataset)}  (${added.length} added, ${modified.length} modified, ${removed.length} removed; against ${oneLine(comparedWith)})`;
-      return [head, ...lines.map(oneLine)].join('\n');
+      return [paint('bold', head), ...lines].join('\n');
     })
     .join('\n\n');
 }

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../base/duration.ts';
 import type { LockList, StatusView } from '../../wire/http.ts';
+import { paintFor, styleOfStage } from '../colour.ts';
 import { calling, connect } from '../connect.ts';
 import { oneLine, printJson, printText, size, table } from '../output.ts';
 import type { ReadOptions } from './history.ts';
@@ -16,10 +17,12 @@ export async function status(options: ReadOptions): Promise<number> {
 }
 
 function describe(view: StatusView): string {
+  const paint = paintFor(1);
   const up = formatDuration(Date.now() - Date.parse(view.startedAt));
   const outcomes = Object.entries(view.outcomes).map(([stage, count]) => `${count} ${stage}`);
   const open = view.open.map(
-    ({ mutation, node, stage, intent }) => `  ${stage.padEnd(12)} ${mutation}  ${node}: ${oneLine(intent)}`,
+    ({ mutation, node, stage, intent }) =>
+      `  ${paint(styleOfStage(stage), stage.padEnd(12))} ${mutation}  ${node}: ${oneLine(intent)}`,
   );
   return [
     `controller ${view.node} · hauki ${view.version} · pid ${view.pid} · up ${up} · ${size(view.memoryBytes)}`,
@@ -30,7 +33,12 @@ function describe(view: StatusView): string {
     ...(view.irc === undefined ? [] : [describeIrc(view.irc)]),
     ...describeWebhooks(view.webhooks),
     ...describeFindings(view.findings),
-  ].join('\n');
+  ]
+    .map((line) => {
+      const label = /^(\w+) /.exec(line)?.[1] ?? '';
+      return label === '' ? line : paint(label === 'warning' ? 'yellow' : 'dim', label) + line.slice(label.length);
+    })
+    .join('\n');
 }
 
 function describeIrc({ connected, nick, ignored }: NonNullable<StatusView['irc']>): string {
