@@ -19,8 +19,9 @@ import { taskVerbs } from './task-verbs.ts';
 import { workVerbs } from './work-verbs.ts';
 import type { WitnessOptions } from './commands/witness.ts';
 import { addWebhook, deadLetters, listWebhooks, removeWebhook, retryWebhook } from './commands/webhook.ts';
+import { painted } from './colour.ts';
 import { refuseWithoutNative } from './standalone.ts';
-import { exitCodeOf, printRefusal, say } from './output.ts';
+import { exitCodeOf, printRaw, printRefusal, say } from './output.ts';
 import { VERSION } from './version.ts';
 
 /**
@@ -46,7 +47,15 @@ const program = new Command('hauki')
   .exitOverride()
   // Commands take this over when they are made, so it stands before them.
   .configureOutput({
+    writeOut: printRaw,
     outputError: (text, write) => (json ? undefined : write(`hauki: ${text.replace(/^error: /, '')}`)),
+  })
+  // commander leaves it out where no colour is wanted, as src/bin/colour.ts does.
+  .configureHelp({
+    styleTitle: (text) => painted('bold', text),
+    styleCommandText: (text) => painted('cyan', text),
+    styleSubcommandText: (text) => painted('cyan', text),
+    styleOptionText: (text) => painted('cyan', text),
   })
   .showSuggestionAfterError()
   .addHelpText(
@@ -162,7 +171,7 @@ const VERBS: Readonly<Record<string, () => void>> = {
       );
   },
   watch: () => {
-    reader('watch', 'every event as it happens')
+    reader('watch', 'every event as it happens; on a terminal also who holds what, who waits, who is awaited')
       .option('--after <seq>', 'begin after this record of the ledger (default: now)')
       .option('--type <types>', 'only these, separated by commas; * stands for any letters: cleared,rollback*')
       .option('--node <name>', 'only of mutations of this node')

@@ -10,21 +10,21 @@ export { table } from './table.ts';
 /** What every command does with its result: people get text, machines one JSON document. */
 
 export function printJson(value: unknown): void {
-  writeAll(1, `${JSON.stringify(value)}\n`);
+  writeTo(1, `${JSON.stringify(value)}\n`);
 }
 
 export function printText(text: string): void {
-  writeAll(1, text.endsWith('\n') || text === '' ? text : `${text}\n`);
+  writeTo(1, text.endsWith('\n') || text === '' ? text : `${text}\n`);
 }
 
 /** As it is: what a task said is not ours to end with a line. */
 export function printRaw(text: string): void {
-  writeAll(1, text);
+  writeTo(1, text);
 }
 
 /** hauki's own words, on stderr: stdout is the command's. */
 export function say(text: string): void {
-  writeAll(2, `${paintFor(2)('dim', 'hauki:')} ${text}\n`);
+  writeTo(2, `${paintFor(2)('dim', 'hauki:')} ${text}\n`);
 }
 
 /** A refusal, where it belongs: with `--json` one document on stdout, otherwise what, why and what next on stderr. */
@@ -62,7 +62,7 @@ export function readerIsGone(): boolean {
   return gone;
 }
 
-function writeAll(descriptor: 1 | 2, text: string): void {
+export function writeTo(descriptor: 1 | 2, text: string): void {
   // Synchronous, so that nothing is lost when the process ends right after; a reader that has gone away is no error of ours.
   const bytes = Buffer.from(text);
   for (let done = 0; done < bytes.length;) {

@@ -7,7 +7,7 @@ import { refusal, RefusedError } from '../base/refusal.ts';
 export const STANDALONE = 'bun' in process.versions;
 
 /** Commands that open storage or ledger in their own process. */
-const NATIVE: ReadonlySet<string> = new Set(['up', 'controller', 'doctor', 'audit']);
+const NATIVE: ReadonlySet<string> = new Set(['up', 'controller', 'doctor', 'demo', 'audit']);
 
 /** @throws RefusedError `native_missing` for a command that this executable cannot run */
 export function refuseWithoutNative(verb: string): void {

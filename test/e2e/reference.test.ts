@@ -102,3 +102,8 @@ describe('explain', () => {
     expect(wrong.stderr).toMatch(/no error code "timeout_lock"\. \(usage\)\nhauki: Did you mean .*lock_timeout/);
   });
 });
+
+test('help whose reader goes away is no mistake', async () => {
+  const { code, stderr } = await place.run(['-c', `'${ROOT}/hauki' --help | head -n 1`], { program: 'sh' });
+  expect([code, stderr]).toEqual([0, '']);
+});

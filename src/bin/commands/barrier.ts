@@ -22,7 +22,7 @@ export async function barrier(options: BarrierOptions): Promise<number> {
   try {
     const connection = connect(options.controller);
     const ask = askOf({ ...options, critical: true }, connection.operator ? nodeName() : undefined, EXAMPLE);
-    const lease = await clearance(ask, connection, talk);
+    const lease = await clearance(ask, connection, talk, !json && !options.quiet);
     const { mutation, snapshots, fence } = lease.cleared;
     const view = await lease.commit();
     if (view.stage !== 'committed')

@@ -1,13 +1,14 @@
 import { formatDuration } from '../../base/duration.ts';
 import { Lease } from '../../node/lease.ts';
-import type { BarrierView, MutationAsk } from '../../wire/http.ts';
+import type { BarrierView, LockList, MutationAsk } from '../../wire/http.ts';
 import { systemClock } from '../clock.ts';
 import type { Connection } from '../connect.ts';
+import { type Progress, progress } from '../live/progress.ts';
 import { oneLine } from '../output.ts';
 
 /** After so long without clearance people are told whom they wait for. */
 const PATIENCE_MS = 1_000;
-/** How often a barrier is looked at while it is waited for. */
+/** How often is looked at what is waited for. */
 const LOOK_MS = 250;
 const NAMES_MAX = 5;
 
@@ -30,12 +31,14 @@ export const ENDING: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGIN
  * Waits for clearance, and tells people what it waits for. A signal meanwhile ends the wait, and the controller drops the request
  * with the connection.
  *
+ * @param watched whether anybody is to see it on a terminal
  * @throws RefusedError when it is denied, Interrupted when a signal came first
  */
 export async function clearance(
   ask: MutationAsk,
   connection: Connection,
   talk: (text: string) => void,
+  watched: boolean,
 ): Promise<Lease> {
   const { client, ensure } = connection;
   const aborted = new AbortController();
@@ -46,47 +49,58 @@ export async function clearance(
       aborted.signal.addEventListener('abort', () => process.off(signal, on));
     }
   });
-  const patience = setTimeout(() => void tellWhomFor(ask, connection, talk), PATIENCE_MS);
-  if (ask.mode === 'critical') void tellOfBarrier(ask, connection, talk, aborted.signal);
+  const waiting = progress(talk, watched);
+  const patience = setTimeout(() => void tellWhomFor(ask, connection, waiting, aborted.signal), PATIENCE_MS);
+  if (ask.mode === 'critical') void tellOfBarrier(ask, connection, waiting, aborted.signal);
   try {
     const options = { client, ensure, clock: systemClock };
     return await Promise.race([Lease.acquire(ask, options), interrupted]);
   } finally {
     clearTimeout(patience);
     aborted.abort();
+    waiting.end();
   }
 }
 
-async function tellWhomFor(ask: MutationAsk, { client }: Connection, talk: (text: string) => void): Promise<void> {
-  const { locks } = await client.locks().catch(() => ({ locks: undefined }));
-  if (locks === undefined) return talk('starting a controller …');
+/** Whom it waits for, and the next one when that has ended. */
+async function tellWhomFor(
+  ask: MutationAsk,
+  { client }: Connection,
+  { tell }: Progress,
+  over: AbortSignal,
+): Promise<void> {
+  while (!over.aborted) {
+    const words = await client.locks().then(
+      ({ locks }) => whomFor(ask, locks),
+      () => 'starting a controller',
+    );
+    if (words !== undefined && !over.aborted) tell(words, `${words} …`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+function whomFor(ask: MutationAsk, locks: LockList['locks']): string | undefined {
   const mine = locks.findLast(
     (lock) => lock.stage === 'queued' && lock.intent === ask.intent && lock.node === (ask.node ?? lock.node),
   );
   const [first] = mine?.blockedBy ?? [];
   const holder = locks.find((lock) => lock.mutation === first);
   if (holder !== undefined)
-    return talk(
-      `waiting for ${holder.node}, which works on "${oneLine(holder.intent)}" (mutation ${holder.mutation}) …`,
-    );
-  if (ask.mode !== 'critical') talk('waiting for the snapshot …');
+    return `waiting for ${holder.node}, which works on "${oneLine(holder.intent)}" (mutation ${holder.mutation})`;
+  return ask.mode === 'critical' ? undefined : 'waiting for the snapshot';
 }
 
 /** Each step of the barrier as it comes: how many have flushed, who is awaited, for how long. */
 async function tellOfBarrier(
   ask: MutationAsk,
   { client }: Connection,
-  talk: (text: string) => void,
+  { tell }: Progress,
   over: AbortSignal,
 ): Promise<void> {
-  let said = '';
   while (!over.aborted) {
     const { barriers } = await client.barriers().catch(() => ({ barriers: [] }));
     const mine = barriers.find(({ intent }) => intent === ask.intent);
-    const [what, words] = mine === undefined ? ['', ''] : describeBarrier(mine);
-    // What only counts the time is not said again.
-    if (what !== said && words !== '' && !over.aborted) talk(words);
-    said = what;
+    if (mine !== undefined && !over.aborted) tell(...describeBarrier(mine));
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }

@@ -54,7 +54,7 @@ export async function guard(command: readonly string[], options: GuardOptions): 
     };
     await refuseWithin(ask, connection);
     faultPoint('guard:before-request');
-    const lease = await clearance(ask, connection, talk);
+    const lease = await clearance(ask, connection, talk, !json && !quiet);
     faultPoint('guard:after-clearance');
     const { snapshots, node, driver } = lease.cleared;
     const label = STORAGE_LABEL[driver] ?? driver;

@@ -1,6 +1,7 @@
 import { eventsFrom, type EventsQuery } from '../../client/events.ts';
 import type { Event } from '../../core/event.ts';
 import { calling, connect } from '../connect.ts';
+import { isLive } from '../live/footer.ts';
 import { oneLine, printJson, printText, readerIsGone, say } from '../output.ts';
 import type { ReadOptions } from './history.ts';
 
@@ -12,11 +13,13 @@ export interface WatchOptions extends ReadOptions {
   readonly mutation?: string;
 }
 
-/** `hauki watch`: every event as it happens; after a broken connection it goes on where it was. Ends by a signal. */
+/**
+ * `hauki watch`: every event as it happens, in a pipe a line each; after a broken connection it goes on where it was. Ends by a signal.
+ */
 export async function watch(options: WatchOptions): Promise<number> {
   const connection = connect(options.controller);
   // Only now is a controller started for us; afterwards, one that was stopped stays stopped.
-  const { ledger } = await calling(connection, (client) => client.status());
+  const { ledger, node: controller } = await calling(connection, (client) => client.status());
   const { type, node, dataset, mutation } = options;
   const query: EventsQuery = {
     after: options.after === undefined ? ledger.records : Number(options.after),
@@ -25,6 +28,10 @@ export async function watch(options: WatchOptions): Promise<number> {
     ...(dataset === undefined ? {} : { dataset }),
     ...(mutation === undefined ? {} : { mutation }),
   };
+  if (!options.json && isLive(1)) {
+    const { watchLive } = await import('./watch-live.ts');
+    return watchLive(connection, { query, controller, describe });
+  }
   const lost = (): void => say('the connection to the controller was lost; trying again …');
   for await (const event of eventsFrom(connection.client, query, { lost })) {
     if (options.json) printJson(event);
@@ -35,7 +42,7 @@ export async function watch(options: WatchOptions): Promise<number> {
 }
 
 /** An event in the words its users know. */
-function describe(event: Event): string {
+export function describe(event: Event): string {
   switch (event.type) {
     case 'requested':
       return `${event.request.node} asks leave: ${event.request.intent}  [${event.mutation}]`;
