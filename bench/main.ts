@@ -10,6 +10,7 @@ import { barrierCurveBench, benchNodes, meshBench } from './mesh.ts';
 import type { Row } from './row.ts';
 import { benchServer } from './server.ts';
 import { tasksBench } from './tasks.ts';
+import { timelineBench } from './timeline.ts';
 import { zfsClearBench, zfsListBench, zfsRollbackBench } from './zfs.ts';
 
 /*
@@ -29,6 +30,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Row[]>>> = {
   irc: ircBench,
   tasks: tasksBench,
   events: eventsBench,
+  timeline: timelineBench,
   'zfs-clear': zfsClearBench,
   'zfs-rollback': zfsRollbackBench,
   'zfs-list': zfsListBench,
