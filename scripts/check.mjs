@@ -35,5 +35,14 @@ function projectFiles() {
   return listed
     .split('\0')
     .filter((path) => path !== '' && existsSync(join(ROOT, path)) && statSync(join(ROOT, path)).size < TEXT_MAX_BYTES)
-    .map((path) => ({ path, text: readFileSync(join(ROOT, path), 'utf8') }));
+    .map((path) => ({ path, text: textIn(readFileSync(join(ROOT, path))) }));
+}
+
+/**
+ * A picture has no words to be held to rules, but is there.
+ *
+ * @param {Buffer} bytes
+ */
+function textIn(bytes) {
+  return bytes.includes(0) ? '' : bytes.toString('utf8');
 }

@@ -18,8 +18,15 @@ const bundle = await rolldown({
   cwd: ROOT,
   input: join(program, 'main.ts'),
   platform: 'node',
-  // What has a native part.
-  external: [/^koffi(\/|$)/, /^@photostructure\/sqlite(\/|$)/, /^rolldown(\/|$)/, /^bun:/],
+  // What has a native part, or finds its own files beside itself.
+  external: [
+    /^playwright-core(\/|$)/,
+    /^vite$/,
+    /^koffi(\/|$)/,
+    /^@photostructure\/sqlite(\/|$)/,
+    /^rolldown(\/|$)/,
+    /^bun:/,
+  ],
   transform: { target: 'node20.19' },
 });
 // Moved there whole: another run of the same program may be reading it.

@@ -40,6 +40,7 @@ const PROBES = {
   script: () => program('script', 'bsdutils'),
   setpriv: () => program('setpriv', 'util-linux'),
   netns: probeNetns,
+  chromium: () => program('chromium', 'chromium'),
   busybox: () => program('busybox', 'busybox'),
   bash: () => program('bash', 'bash'),
   fish: () => program('fish', 'fish'),
