@@ -84,7 +84,7 @@ export class Lab {
   step(text: string): void {
     this.doing = text;
     this.#write(`\n== ${text}\n`);
-    this.#say(`  ${text}`);
+    this.#say(text);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { availableParallelism, totalmem } from 'node:os';
 
 import { packCargo } from './cargo.ts';
 import { loadScenarios, scenarioNames } from './discovery.ts';
@@ -6,10 +7,11 @@ import { longWork, say } from './host.ts';
 import { ensureImage, type Image } from './image.ts';
 import { Machine } from './machine.ts';
 import { ensurePackages } from './packages.ts';
+import { Queue } from './queue.ts';
 import { RECIPE } from './recipe.ts';
 import { closingLine } from './report.ts';
 import { cacheFolder, openRun, type Run } from './run.ts';
-import { runSuite } from './suite.ts';
+import { notRun, runSuite } from './suite.ts';
 import { commandLine } from './words.ts';
 
 /*
@@ -22,12 +24,15 @@ npm run lab -- shell        boot, and open a shell in the guest
 npm run lab -- build        build the image if it is not in the cache
 npm run lab -- bench [NAME…]   measure hauki on ZFS in the guest: ratios to the raw commands of the same run
 
+Two machines share the scenarios where there are two cores and 10 GiB; HAUKI_LAB_MACHINES says another number.
 The image takes some minutes once, and is cached in $HAUKI_LAB_CACHE (default: hauki-lab in the user's cache directory).`;
 
 /** scripts/run.mjs starts this in the root of the checkout. */
 const ROOT = process.cwd();
 /** What is measured in the guest; see bench/main.ts. */
 const BENCHES = ['zfs-clear', 'zfs-rollback', 'zfs-list'];
+/** What a machine takes of the host's memory, with room for the host. */
+const MACHINE_BYTES = 5 * 1024 ** 3;
 const EXIT_USAGE = 64;
 const EXIT_INTERRUPTED = 130;
 
@@ -61,7 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
     else if (command === 'build') await image();
     else if (command === 'shell') return await withMachine(shell);
     else if (command === 'bench') return await withMachine((machine) => bench(asked, machine));
-    else return await withMachine((machine, run) => scenarios(asked, machine, run));
+    else return await scenarios(asked);
     return 0;
   } catch (error) {
     if (stop.aborted) {
@@ -85,7 +90,7 @@ async function image(): Promise<Image> {
   return ensureImage(RECIPE, cacheFolder(process.env), stop);
 }
 
-async function withMachine(work: (machine: Machine, run: Run) => Promise<number>): Promise<number> {
+async function withMachine<T>(work: (machine: Machine, run: Run) => Promise<T>): Promise<T> {
   const built = await image();
   const run = openRun(cacheFolder(process.env), new Date());
   try {
@@ -101,11 +106,18 @@ async function withMachine(work: (machine: Machine, run: Run) => Promise<number>
   }
 }
 
-async function scenarios(names: readonly string[], machine: Machine, run: Run): Promise<number> {
-  const loaded = await loadScenarios(ROOT, names);
-  const results = await runSuite(loaded, { machine, logs: run.logs, stop });
+async function scenarios(names: readonly string[]): Promise<number> {
+  await image();
+  const queue = new Queue(await loadScenarios(ROOT, names));
+  const machines = Array.from({ length: Math.min(machinesMax(), names.length) }, () =>
+    withMachine(async (machine, run) => {
+      const results = await runSuite(queue, { machine, logs: run.logs, stop });
+      say(`logs are in ${run.logs}`);
+      return results;
+    }),
+  );
+  const results = [...(await Promise.all(machines)).flat(), ...notRun(queue)];
   const failed = results.filter(({ failure }) => failure.length > 0);
-  say(`logs are in ${run.logs}`);
   // Once more: of a log of which only the end is kept, this is what is needed.
   for (const { name, atFirst, failure } of results)
     if (atFirst !== undefined && failure.length === 0)
@@ -133,6 +145,13 @@ The console is in ${machine.console}. When you leave, all of it is thrown away.
   stop.throwIfAborted();
   say(`logs are in ${run.logs}`);
   return code;
+}
+
+/** A scenario waits about as long as it computes, so two machines make more of two cores; a third only makes them slow. */
+function machinesMax(): number {
+  const asked = Number(process.env['HAUKI_LAB_MACHINES']);
+  if (Number.isSafeInteger(asked) && asked > 0) return asked;
+  return Math.min(2, availableParallelism(), Math.max(1, Math.floor(totalmem() / MACHINE_BYTES)));
 }
 
 /** Figures are no tests: nothing fails when one is missed. */

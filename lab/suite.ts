@@ -4,16 +4,13 @@ import { join } from 'node:path';
 import { cleanSlate, Lab, settle } from './guest.ts';
 import { longWork, say } from './host.ts';
 import type { Machine } from './machine.ts';
+import type { Due, Queue } from './queue.ts';
 import { failureLines, type Result } from './report.ts';
-import type { Scenario } from './scenario.ts';
 import { Lost } from './ssh.ts';
 import { commandLine } from './words.ts';
 
 /** So many boots in a row may fail before the rest is given up. */
 const BOOTS_FAILED_MAX = 2;
-
-/** So many scenarios of a suite may be run again, each on a new machine, when they failed: the host may have stalled. They are named. */
-const AGAIN_MAX = 1;
 
 /** A scenario that was told to stop gets so long to notice before the machine is taken from under it. */
 const LAST_WORDS_MS = 5_000;
@@ -27,51 +24,55 @@ interface Ground {
 }
 
 /**
- * Runs scenarios one after the other on one machine, each from a clean slate. After one that failed the machine and its
- * disks are replaced: whatever state it is in is nobody else's. What cannot be run has failed.
+ * Runs scenarios one after the other on one machine, each from a clean slate, until none is due. After one that failed the machine and its
+ * disks are replaced: whatever state it is in is nobody else's. A machine that does not boot takes no more; others may.
  *
  * @throws only when it is broken off
  */
-export async function runSuite(scenarios: ReadonlyMap<string, Scenario>, ground: Ground): Promise<Result[]> {
+export async function runSuite(queue: Queue, ground: Ground): Promise<Result[]> {
   const { machine, logs, stop } = ground;
   const results: Result[] = [];
   let bootsFailed = 0;
-  const left = [...scenarios];
-  const atFirst = new Map<string, readonly string[]>();
-  for (let next = left.shift(); next !== undefined; next = left.shift()) {
-    const [name, scenario] = next;
+  while (bootsFailed < BOOTS_FAILED_MAX) {
+    const due = queue.take();
+    if (due === undefined) break;
     stop.throwIfAborted();
-    if (bootsFailed === BOOTS_FAILED_MAX) {
-      results.push(notRun(name, 'not run: the machine does not boot'));
-      continue;
-    }
-    if (!machine.running) {
-      try {
-        await longWork('booting', () => machine.boot());
-        bootsFailed = 0;
-      } catch (error) {
-        stop.throwIfAborted();
-        bootsFailed += 1;
-        results.push(notRun(name, `not run: ${String(error)}`));
-        await machine.discard();
-        continue;
-      }
-    }
-    const result = await runOne(name, scenario, ground);
+    const result = await bootAndRun(due, ground);
     stop.throwIfAborted();
-    if (result.failure.length > 0) await machine.discard();
-    const before = atFirst.get(name);
-    if (result.failure.length > 0 && scenarios.size > 1 && before === undefined && atFirst.size < AGAIN_MAX) {
-      atFirst.set(name, result.failure);
-      left.push(next);
-    } else results.push(before === undefined ? result : { ...result, atFirst: before });
+    bootsFailed = result.booted ? 0 : bootsFailed + 1;
+    if (result.failure.length > 0) {
+      await machine.discard();
+      if (queue.again(due, result.failure)) continue;
+    }
+    const { booted: _, ...whole } = result;
+    results.push(due.atFirst === undefined ? whole : { ...whole, atFirst: due.atFirst });
   }
   await saveJournal(ground, 'last');
   writeFileSync(join(logs, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
   return results;
 }
 
-async function runOne(name: string, scenario: Scenario, ground: Ground): Promise<Result> {
+/** What no machine was left for. What cannot be run has failed. */
+export function notRun(queue: Queue): Result[] {
+  const results: Result[] = [];
+  for (let due = queue.take(); due !== undefined; due = queue.take())
+    results.push(unrun(due.name, 'not run: the machine does not boot'));
+  return results;
+}
+
+async function bootAndRun(due: Due, ground: Ground): Promise<Result & { readonly booted: boolean }> {
+  if (!ground.machine.running) {
+    try {
+      await longWork('booting', () => ground.machine.boot());
+    } catch (error) {
+      ground.stop.throwIfAborted();
+      return { ...unrun(due.name, `not run: ${String(error)}`), booted: false };
+    }
+  }
+  return { ...(await runOne(due, ground)), booted: true };
+}
+
+async function runOne({ name, scenario }: Due, ground: Ground): Promise<Result> {
   const { machine, logs, stop } = ground;
   const begun = performance.now();
   const transcript = join(logs, `${name}.log`);
@@ -85,7 +86,7 @@ async function runOne(name: string, scenario: Scenario, ground: Ground): Promise
   const lab = new Lab(name, machine, {
     transcript,
     stop: either,
-    say: (text) => say(`${text} (${((performance.now() - begun) / 1000).toFixed(0)} s)`),
+    say: (text) => say(`${name}: ${text} (${((performance.now() - begun) / 1000).toFixed(0)} s)`),
   });
   const seconds = (): number => Number(((performance.now() - begun) / 1000).toFixed(1));
   say(`${name}: ${scenario.about}`);
@@ -128,7 +129,7 @@ async function untilStopped(work: Promise<void>, stop: AbortSignal): Promise<voi
   await Promise.race([work, stopped]);
 }
 
-function notRun(name: string, why: string): Result {
+function unrun(name: string, why: string): Result {
   say(`${name}: FAILED, ${why}`);
   return { name, seconds: 0, inner: { passed: 0, failed: 0, skipped: 0 }, failure: [why] };
 }

@@ -133,6 +133,7 @@ export const BUGS: Readonly<Record<string, Bug>> = {
   },
   'trusting-controller': {
     mesh: true,
+    seed: 101,
     what: 'takes a snapshot for verified without asking the nodes whether they held',
     barrier: (barrier) => ({
       halt: (round) => barrier.halt(round),
@@ -158,7 +159,7 @@ export const BUGS: Readonly<Record<string, Bug>> = {
   },
   'unwatched-hold': {
     mesh: true,
-    seed: 316,
+    seed: 64,
     what: 'a node that runs while it is held stays unnoticed',
     barrier: (barrier) => ({
       halt: (round) => barrier.halt(round),
@@ -177,7 +178,7 @@ export const BUGS: Readonly<Record<string, Bug>> = {
   },
   'boastful-node': {
     mesh: true,
-    seed: 423,
+    seed: 248,
     what: 'a node that thawed itself says that it held',
     halting: (halting, input, mono) => {
       const step = haltingStep(halting, input, mono);
@@ -205,7 +206,7 @@ export const BUGS: Readonly<Record<string, Bug>> = {
     hears: (word) => (word.type === 'renewed' ? { ...word, lastsMs: 3_600_000 } : word),
   },
   'unconfirmed-start': {
-    seed: 974,
+    seed: 1414,
     what: 'callers begin without asking whether the clearance still stands',
     confirms: false,
   },

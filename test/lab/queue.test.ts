@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+
+import { Queue } from '../../lab/queue.ts';
+import { scenario } from '../../lab/scenario.ts';
+
+const lasting = (minutesMax: number) => scenario({ about: '', minutesMax, run: () => Promise.resolve() });
+const names = (queue: Queue): string[] => {
+  const taken: string[] = [];
+  for (let due = queue.take(); due !== undefined; due = queue.take()) taken.push(due.name);
+  return taken;
+};
+
+test('what may take longest comes first; of the same length, in the order given', () => {
+  const queue = new Queue(
+    new Map([
+      ['a', lasting(5)],
+      ['b', lasting(40)],
+      ['c', lasting(5)],
+    ]),
+  );
+  expect(names(queue)).toEqual(['b', 'a', 'c']);
+});
+
+test('one that failed is run again, after all others, and once', () => {
+  const queue = new Queue(
+    new Map([
+      ['a', lasting(1)],
+      ['b', lasting(1)],
+    ]),
+  );
+  const [a, b] = [queue.take(), queue.take()];
+  if (a === undefined || b === undefined) throw new Error('two were due');
+  expect(queue.again(a, ['it stalled'])).toBe(true);
+  expect(queue.again(b, ['it stalled too'])).toBe(false);
+  const again = queue.take();
+  expect(again).toMatchObject({ name: 'a', atFirst: ['it stalled'] });
+  expect(again !== undefined && queue.again(again, ['it failed'])).toBe(false);
+  expect(queue.take()).toBeUndefined();
+});
+
+test('a single one is never run again', () => {
+  const queue = new Queue(new Map([['a', lasting(1)]]));
+  const due = queue.take();
+  expect(due !== undefined && queue.again(due, ['it failed'])).toBe(false);
+});
