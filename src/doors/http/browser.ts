@@ -11,6 +11,9 @@ import { PAGE_HEADER } from '../../wire/session.ts';
 /** Names that cannot be made to lead here by whoever owns a domain. */
 const LOOPBACK_NAMES = /^(?:localhost|[a-z0-9-]+\.localhost|127\.0\.0\.1|\[::1\])$/;
 
+/** So much of what a request says of itself is repeated to people and in the ledger, characters. */
+const REPEATED_MAX = 100;
+
 /**
  * Why a request that a browser sent is not one of our own page; undefined when it is.
  *
@@ -25,19 +28,28 @@ export function foreignRefusal(
   const { headers } = request;
   const host = (headers.host ?? '').toLowerCase();
   // A name of somebody else's that was made to lead here: then the page that asks is his, and to the browser it is of one origin with us.
-  if (!isKnown(host.replace(/:\d+$/, ''), hosts))
-    return foreign(`It was sent to "${host}", which is no name of this controller.`);
+  if (!isKnown(host.replace(/:\d+$/, ''), hosts)) return foreign(sentTo(host));
   const other = otherPageRefusal(request);
   if (other !== undefined) return other;
   if (wanted === 'change' && headers[PAGE_HEADER] !== '1') return foreign(`It lacks the header ${PAGE_HEADER}: 1.`);
   return undefined;
 }
 
+/**
+ * The same where nobody shows a secret, on the Unix socket: somebody may have led a port of his machine there, and a name with a dot may be
+ * anybody's domain that was made to lead to that port. Undefined for a name that cannot.
+ */
+export function strangeHostRefusal({ headers }: IncomingMessage): Refusal | undefined {
+  const host = (headers.host ?? '').toLowerCase();
+  const name = host.replace(/:\d+$/, '');
+  return !/[.:]/.test(name) || LOOPBACK_NAMES.test(name) ? undefined : foreign(sentTo(host));
+}
+
 /** Why a request is one that a page of another address had a browser make; undefined when it is not, or when no browser made it. */
 export function otherPageRefusal({ headers, socket }: IncomingMessage): Refusal | undefined {
   const own = `${socket instanceof TLSSocket ? 'https' : 'http'}://${(headers.host ?? '').toLowerCase()}`;
   const origin = headers.origin?.toLowerCase();
-  if (origin !== undefined && origin !== own) return foreign(`It comes from a page of ${origin}.`);
+  if (origin !== undefined && origin !== own) return foreign(`It comes from a page of ${clipped(origin)}.`);
   const site = headers['sec-fetch-site'];
   if (site === undefined || site === 'same-origin' || site === 'none') return undefined;
   return foreign('It comes from a page of another address.');
@@ -55,6 +67,14 @@ function isKnown(name: string, hosts: ReadonlySet<string>): boolean {
 /** As it stands in a URL: an IPv6 address in brackets. */
 export function hostInUrl(host: string): string {
   return (host.includes(':') ? `[${host}]` : host).toLowerCase();
+}
+
+function sentTo(host: string): string {
+  return `It was sent to "${clipped(host)}", which is no name of this controller.`;
+}
+
+function clipped(text: string): string {
+  return text.length > REPEATED_MAX ? `${text.slice(0, REPEATED_MAX)}…` : text;
 }
 
 function foreign(why: string): Refusal {

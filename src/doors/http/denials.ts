@@ -5,6 +5,9 @@ const WINDOW_MS = 10_000;
 /** Different ones at a time; more are counted as one. Whoever comes with a thousand names must not fill the ledger. */
 const KINDS_MAX = 64;
 
+/** So much of a message is put on record, characters: part of it may be what the caller sent. */
+const MESSAGE_MAX = 300;
+
 type Kind = Omit<Denial, 'times'>;
 
 /** Brings denials on record: the first of its kind at once, those that follow together. */
@@ -16,7 +19,8 @@ export class Denials {
     this.#record = record;
   }
 
-  note(kind: Kind): void {
+  note(said: Kind): void {
+    const kind = { ...said, message: said.message.slice(0, MESSAGE_MAX) };
     const key = [kind.peer, kind.as, kind.what, kind.code].join('\n');
     const known = this.#kinds.get(key);
     if (known !== undefined) {

@@ -9,7 +9,7 @@ import { identify } from '../../core/node/member.ts';
 import type { ApiToken, Scope } from '../../core/token/token.ts';
 import type { Controller } from '../../engine/controller.ts';
 import { digestOf, type Enrolment } from '../../engine/enrolment.ts';
-import { foreignRefusal, hostInUrl, otherPageRefusal, sessionIn, wantedBy } from './browser.ts';
+import { foreignRefusal, hostInUrl, otherPageRefusal, sessionIn, strangeHostRefusal, wantedBy } from './browser.ts';
 import { type Exchange, Sessions } from './sessions.ts';
 
 /**
@@ -129,7 +129,7 @@ export class Doorkeeper {
     if (known === undefined) return err(noDoor());
     if (known.door === 'local') {
       // Somebody may have led a port of his machine to this socket, and then every page his browser shows could ask here.
-      const other = otherPageRefusal(request);
+      const other = strangeHostRefusal(request) ?? otherPageRefusal(request);
       return other === undefined ? ok({ kind: 'operator' }) : err(other);
     }
     const found = this.#shownBy(request, known, exchange);

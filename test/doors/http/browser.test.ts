@@ -9,6 +9,7 @@ import {
   otherPageRefusal,
   sessionCookie,
   sessionIn,
+  strangeHostRefusal,
   wantedBy,
 } from '../../../src/doors/http/browser.ts';
 
@@ -46,6 +47,29 @@ describe('a request that looks', () => {
   ])('from %s: refused %#', (_what, headers: IncomingHttpHeaders, refused) => {
     expect(foreignRefusal(request(headers), HOSTS, 'look')?.code).toBe(refused ? 'page_foreign' : undefined);
   });
+});
+
+test.each([
+  ['localhost', false],
+  ['localhost:8080', false],
+  ['127.0.0.1:8080', false],
+  ['[::1]:8080', false],
+  ['hauki', false],
+  ['evil.example:8080', true],
+  ['10.0.0.7', true],
+  ['[fd00::7]:80', true],
+])('on the socket, a request to %s is one to a strange name: %s', (host, refused) => {
+  expect(strangeHostRefusal(request({ host }))?.code).toBe(refused ? 'page_foreign' : undefined);
+});
+
+test('little of what a request says of itself is repeated', () => {
+  const long = `${'x'.repeat(10_000)}.example`;
+  const refused = [
+    foreignRefusal(request({ host: long }), HOSTS, 'look'),
+    foreignRefusal(request({ ...OWN, origin: `http://${long}` }), HOSTS, 'look'),
+    strangeHostRefusal(request({ host: long })),
+  ];
+  for (const one of refused) expect(one?.message.length).toBeLessThan(300);
 });
 
 test('a request that changes something proves that the page’s own program made it', () => {

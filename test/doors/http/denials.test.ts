@@ -28,6 +28,12 @@ test('a thousand names do not fill the ledger, and none of them is lost', () => 
   expect(recorded.reduce((sum, { times }) => sum + times, 0)).toBe(10_000);
 });
 
+test('a long message is cut before it is put on record', () => {
+  const recorded: Denial[] = [];
+  new Denials((denial) => recorded.push(denial)).note({ ...from('a'), message: 'x'.repeat(20_000) });
+  expect(recorded[0]?.message.length).toBe(300);
+});
+
 test('what was counted is not lost when the door closes', () => {
   const recorded: Denial[] = [];
   const denials = new Denials((denial) => recorded.push(denial));
