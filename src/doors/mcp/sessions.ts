@@ -90,11 +90,12 @@ export class Sessions implements McpEndpoint {
 
   /** A session that becomes one when its first request is an `initialize`; whatever else it is, it is refused and nothing stays. */
   async #opened(caller: McpCaller): Promise<Session | Response> {
-    const ofOne = [...this.#sessions.values()].filter((session) => session.caller === caller.key).length;
-    if (ofOne >= OF_ONE_MAX || this.#sessions.size >= OF_ALL_MAX)
+    const own = [...this.#sessions].filter(([, session]) => session.caller === caller.key);
+    const full = own.length >= OF_ONE_MAX ? own : this.#sessions.size >= OF_ALL_MAX ? [...this.#sessions] : [];
+    if (full.length > 0 && !this.#madeRoom(full))
       return refused(
         503,
-        `${caller.name} has ${ofOne} sessions, and there are ${this.#sessions.size}: no more are opened.`,
+        `${caller.name} has ${own.length} sessions, there are ${this.#sessions.size}, and all hold something: no more are opened.`,
       );
     const agent = this.#options.agentOf(caller, false);
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -115,6 +116,16 @@ export class Sessions implements McpEndpoint {
     if (session === undefined) return;
     this.#sessions.delete(id);
     session.agent.end().catch((error: unknown) => this.#report(error));
+  }
+
+  /** Few clients say when they end a session: the one that holds nothing, and was used longest ago, goes. */
+  #madeRoom(among: readonly (readonly [string, Session])[]): boolean {
+    const idle = among.filter(([, { agent }]) => !agent.busy).toSorted(([, a], [, b]) => a.usedMono - b.usedMono)[0];
+    if (idle === undefined) return false;
+    const [id, { transport }] = idle;
+    this.#end(id);
+    void transport.close();
+    return true;
   }
 
   #sharedAgent(caller: McpCaller): Agent {

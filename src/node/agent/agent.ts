@@ -123,8 +123,14 @@ export class Agent {
     this.#held.set(mutation, held);
     lease.lost.addEventListener('abort', () => this.#lose(mutation, lease.lost.reason as Refusal));
     this.#listen(mutation, held);
-    // Lost in this very moment, it has told nobody any more.
-    if (lease.lost.aborted) this.#lose(mutation, lease.lost.reason as Refusal);
+    // Ended, or lost, in this very moment: then it is not answered as if it were held.
+    if (this.#gone.signal.aborted) this.#drop(mutation, held);
+    this.#gone.signal.throwIfAborted();
+    if (lease.lost.aborted) {
+      const reason = lease.lost.reason as Refusal;
+      this.#lose(mutation, reason);
+      throw new RefusedError(reason);
+    }
     return lease.cleared;
   }
 
