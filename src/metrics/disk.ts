@@ -74,7 +74,12 @@ export function diskIn(registry: Registry, { controller, clock, log, diskUse }: 
       help,
       registers,
       async collect() {
-        this.set(await read());
+        // One figure that cannot be had must not take all others away.
+        try {
+          this.set(await read());
+        } catch {
+          this.set(Number.NaN);
+        }
       },
     });
   now('hauki_ledger_records', 'Records in the ledger.', async () => (await controller.head())?.seq ?? 0);

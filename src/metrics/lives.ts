@@ -11,6 +11,8 @@ const WORK = [0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 14_400, 8
 
 const MODES: readonly Mode[] = ['standard', 'critical'];
 const OUTCOMES = ['committed', 'rolled_back', 'quarantined', 'denied', 'cancelled'] as const;
+/** Those of this version's storage; others are counted from their first rollback on. */
+const DRIVERS = ['zfs', 'btrfs', 'directory'] as const;
 /** What a barrier comes to; `other` is whatever ended its mutation meanwhile. */
 const BARRIER_OUTCOMES = ['verified', 'node_lost', 'flush_failed', 'barrier_broken', 'other'] as const;
 
@@ -156,9 +158,20 @@ function metersIn(registry: Registry) {
   const barriers = counter('hauki_barriers_total', 'Barriers by what they came to.', ['outcome']);
   for (const outcome of BARRIER_OUTCOMES) barriers.inc({ outcome }, 0);
 
+  const rollback = histogram(
+    'hauki_rollback_duration_seconds',
+    "From a rollback's begin until the state was compared with the snapshot, or was quarantined.",
+    ['driver', 'outcome'],
+    WORK,
+  );
+  // A series that begins with its first failure has not increased: the alert would miss just that one.
+  for (const driver of DRIVERS)
+    for (const outcome of ['rolled_back', 'quarantined'] as const) rollback.zero({ driver, outcome });
+
   return {
     mutations,
     barriers,
+    rollback,
     denials: counter('hauki_denials_total', 'Mutations that were denied, by error code.', ['code']),
     refused: counter('hauki_requests_refused_total', 'Requests that a door turned away, by error code.', ['code']),
     clearance: histogram(
@@ -179,12 +192,6 @@ function metersIn(registry: Registry) {
       'From naming a snapshot until it was read back.',
       ['driver'],
       SHORT,
-    ),
-    rollback: histogram(
-      'hauki_rollback_duration_seconds',
-      "From a rollback's begin until the state was compared with the snapshot, or was quarantined.",
-      ['driver', 'outcome'],
-      WORK,
     ),
     phase: histogram(
       'hauki_barrier_phase_duration_seconds',

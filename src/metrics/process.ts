@@ -14,8 +14,13 @@ export function processIn(registry: Registry): void {
       help,
       registers,
       collect() {
-        const value = read();
-        if (value !== undefined) this.set(value);
+        // One figure that cannot be had, for want of descriptors, must not take all others away.
+        try {
+          const value = read();
+          if (value !== undefined) this.set(value);
+        } catch {
+          this.set(Number.NaN);
+        }
       },
     });
 

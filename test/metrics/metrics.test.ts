@@ -34,6 +34,9 @@ describe('mutations', () => {
     for (const outcome of ['committed', 'rolled_back', 'quarantined', 'denied', 'cancelled'])
       for (const mode of ['standard', 'critical'])
         expect(begun.get(`hauki_mutations_total{mode="${mode}",outcome="${outcome}"}`)).toBe(0);
+    // An alert on its increase would miss the first failure of a series that begins with it.
+    for (const outcome of ['rolled_back', 'quarantined'])
+      expect(begun.get(`hauki_rollback_duration_seconds_count{driver="zfs",outcome="${outcome}"}`)).toBe(0);
 
     await cleared('/a', 'm1');
     void engine.submit({ type: 'commit', mutation: 'm1', fence: 1 });
