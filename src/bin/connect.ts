@@ -181,7 +181,7 @@ async function start(home: Home, env: NodeJS.ProcessEnv): Promise<Refusal | unde
   if (said.trim() === 'ready') return undefined;
   try {
     const reason = JSON.parse(said) as Refusal;
-    if (reason.code in CODES) return reason;
+    if (Object.hasOwn(CODES, reason.code)) return reason;
   } catch {
     // It died without a word.
   }

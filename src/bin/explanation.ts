@@ -30,7 +30,7 @@ export function explanationsIn(page: string): Explained[] {
 }
 
 function isCode(text: string): text is Code {
-  return text in CODES;
+  return Object.hasOwn(CODES, text);
 }
 
 /** Without the marks of Markdown. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +9,8 @@ import type { Audit, Audited } from '../ports/audit.ts';
 
 /** Of what a verification says, characters: its verdict is a few hundred. */
 const SAID_MAX = 1024 * 1024;
+/** One that takes longer hangs. */
+const VERIFY_MS_MAX = 15 * 60_000;
 
 /**
  * Verifies the ledger of a home by `hauki audit verify`, in a process of its own: comparing a hundred thousand records keeps a processor busy for
@@ -50,12 +53,15 @@ function verdictOf(home: string, signal: AbortSignal): Promise<Audited> {
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], LANG: process.env['LANG'], HAUKI_HOME: home },
       stdio: ['ignore', 'pipe', 'pipe'],
       signal,
+      timeout: VERIFY_MS_MAX,
+      killSignal: 'SIGKILL',
     });
+    // First: without descriptors there are no pipes either, and an error that nobody hears ends the controller.
+    child.once('error', (error) => unverified(error.message));
     if (child.pid !== undefined) giveWay(child.pid);
     let [said, complaint] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, SAID_MAX)));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-2_000)));
-    child.once('error', (error) => unverified(error.message));
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(0, SAID_MAX)));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-2_000)));
     child.once('close', (code, killed) => {
       const verdict = readVerdict(said);
       if (verdict !== undefined) return resolve(verdict);
@@ -64,10 +70,11 @@ function verdictOf(home: string, signal: AbortSignal): Promise<Audited> {
   });
 }
 
-/** Whoever asks for clearance goes first. */
+/** Whoever asks for clearance goes first; and when memory runs out, this goes first. */
 function giveWay(pid: number): void {
   try {
     setPriority(pid, constants.priority.PRIORITY_LOW);
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '1000');
   } catch {
     // It has ended already, or may not be told: then it runs like any other.
   }

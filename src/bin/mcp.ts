@@ -7,10 +7,14 @@ export function openMcp(log: Log): McpEndpoint {
   let opened: Promise<McpEndpoint> | undefined;
   return {
     answer: async (request, body, caller) => {
-      opened ??= load(log);
+      // The program may have been replaced under a controller that runs; a later request may find its parts again.
+      opened ??= load(log).catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      });
       return (await opened).answer(request, body, caller);
     },
-    close: async () => (await opened)?.close(),
+    close: async () => (await opened?.catch(() => undefined))?.close(),
   };
 }
 

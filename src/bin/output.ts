@@ -71,10 +71,12 @@ export function writeTo(descriptor: 1 | 2, text: string): void {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EAGAIN') continue;
-      if (code === 'EPIPE') {
+      if (code === 'EPIPE' || code === 'EIO') {
         gone ||= descriptor === 1;
         return;
       }
+      // What is only said, on a full disk for instance, is never worth what is done: a guard still has to commit or roll back.
+      if (descriptor === 2) return;
       throw error;
     }
   }

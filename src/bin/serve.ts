@@ -72,6 +72,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     const listen = options.ephemeral ? [] : [...meshConfig.listen, ...(options.listen ?? [])];
     const mesh = openMesh(home.root, { ...meshConfig, listen });
     const backends = drivers(home, reserve);
+    // Meanwhile: a self-test waits for the disk and for programs.
+    const figures = options.ephemeral ? undefined : import('./metrics.ts');
+    figures?.catch(() => undefined);
     const selfTests: SelfTest[] = [];
     for (const backend of backends) selfTests.push(await selfTest(backend, { newId, now: systemClock.now }));
     const failed = selfTests.find((test) => !test.ok);
@@ -85,9 +88,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     undo.unshift(() => webhooks.stop());
     const audits = new AbortController();
     undo.unshift(() => audits.abort());
-    const metrics = options.ephemeral
-      ? undefined
-      : (await import('./metrics.ts')).serveMetrics(home, controller, webhooks, log);
+    const metrics = (await figures)?.serveMetrics(home, controller, webhooks, log);
     undo.unshift(() => metrics?.close());
     let end = (): void => {};
     let ircView: (() => StatusView['irc']) | undefined;
@@ -162,7 +163,14 @@ function logTo({ node, logLevel, supervised: { sink } }: ServeOptions): Logger {
 }
 
 async function unwind(undo: readonly (() => unknown)[]): Promise<void> {
-  for (const step of undo) await step();
+  for (const step of undo) {
+    try {
+      await step();
+    } catch (error) {
+      // One that fails does not keep the others from being taken.
+      process.stderr.write(`hauki: while stopping: ${String(error)}\n`);
+    }
+  }
 }
 
 function whenIdle(busy: () => boolean, run: () => void): void {

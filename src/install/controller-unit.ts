@@ -30,6 +30,8 @@ TimeoutStartSec=10min
 WatchdogSec=30s
 WatchdogSignal=SIGKILL
 Restart=always
+# A process of its own that runs out of memory (a verification, a command) does not take it along.
+OOMPolicy=continue
 RestartSec=1s
 # A stop lets what runs on the storage come to its end.
 KillMode=mixed

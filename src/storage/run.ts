@@ -36,11 +36,12 @@ export function run(program: string, args: readonly string[], options: RunOption
       env: { ...process.env, ...options.env, LC_ALL: 'C' },
       ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' }),
     });
+    // First: without descriptors there are no pipes either, and an error that nobody hears ends the process.
+    child.on('error', reject);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout.on('data', options.onStdout ?? ((chunk: Buffer) => void stdout.push(chunk)));
     child.stderr.on('data', (chunk: Buffer) => void stderr.push(chunk));
-    child.on('error', reject);
     // One that ends without reading it all says so by its exit code.
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.stdin);

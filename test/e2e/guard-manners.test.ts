@@ -47,6 +47,18 @@ describe('a guard', () => {
     expect(fingerprint(place.site)).toBe(before);
   });
 
+  test('whose words nobody can keep, on a full disk, commits and undoes as it should', async () => {
+    const place = shared.another();
+    const guarded = (script: string): string =>
+      `exec '${join(ROOT, 'hauki')}' guard --intent full --path . -- sh -c '${script}' 2>/dev/full`;
+    expect((await place.run(['-c', guarded('echo new > new')], { program: 'sh' })).code).toBe(0);
+    const before = fingerprint(place.site);
+    expect((await place.run(['-c', guarded('rm new; exit 3')], { program: 'sh' })).code).toBe(3);
+    expect(fingerprint(place.site)).toBe(before);
+    const [failed, kept] = await place.mutations();
+    expect([failed?.stage, kept?.stage]).toEqual(['rolled_back', 'committed']);
+  });
+
   test('says whose failure it was', async () => {
     const place = shared.another();
     const { stderr } = await place.guard('exit 0', ['--verify', 'false']);

@@ -24,7 +24,7 @@ const EXITS: Readonly<Record<string, string>> = {
 export async function explain(code: string | undefined, options: ExplainOptions): Promise<number> {
   const all = explanationsIn(page);
   if (code === undefined) print(all, options, list(all));
-  else if (code in EXITS) {
+  else if (Object.hasOwn(EXITS, code)) {
     const those = all.filter(({ exit }) => String(exit) === code);
     const words = `exit code ${code}: ${EXITS[code]}`;
     print(

@@ -62,9 +62,16 @@ function written(pages: ReadonlyMap<string, string>, folder: string, json: boole
 /** @returns whether man could show it */
 function shown(page: string): Promise<boolean> {
   return new Promise((resolve) => {
+    // Ctrl-C is the pager's; should this process end of it, shell and pager would read the same terminal.
+    const leave = (): void => undefined;
+    for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, leave);
+    const end = (could: boolean): void => {
+      for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.off(signal, leave);
+      resolve(could);
+    };
     const child = spawn('man', ['-l', '-'], { stdio: ['pipe', 'inherit', 'inherit'] });
-    child.once('error', () => resolve(false));
-    child.once('close', (code) => resolve(code === 0));
+    child.once('error', () => end(false));
+    child.once('close', (code) => end(code === 0));
     // A reader that is closed before the end has seen enough.
     child.stdin.on('error', () => undefined);
     child.stdin.end(page);

@@ -91,7 +91,13 @@ function begin(
   options: SpawnOptionsWithoutStdio,
 ): ChildProcessWithoutNullStreams | NodeJS.ErrnoException {
   try {
-    return spawn(program, args, options);
+    const child = spawn(program, args, options);
+    // Without descriptors there are no pipes either, and an error that nobody hears ends the process.
+    child.on('error', () => undefined);
+    const { stdin } = child as { readonly stdin?: unknown };
+    if (stdin === undefined || stdin === null)
+      return Object.assign(new Error('no pipes'), { errno: constants.errno.EMFILE });
+    return child;
   } catch (error) {
     return error as NodeJS.ErrnoException;
   }
