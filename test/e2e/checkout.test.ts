@@ -27,7 +27,7 @@ beforeEach(() => {
   root = join(folder, 'a folder with spaces');
   mkdirSync(root);
   const scripts = ['setup', 'build', 'build-web', 'place'].map((name) => `scripts/${name}.mjs`);
-  for (const path of ['hauki', 'package.json', 'package-lock.json', ...scripts])
+  for (const path of ['hauki', 'docs/errors.md', 'package.json', 'package-lock.json', ...scripts])
     cpSync(join(ROOT, path), join(root, path));
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   source('src/bin/hauki.ts', "void import('../say.ts').then(({ say }) => say(process.argv.slice(2)));\n");
