@@ -1,5 +1,5 @@
 import type { MutationDetail, MutationList, MutationView } from '../../src/wire/http.ts';
-import type { Refused } from '../api.ts';
+import { Refused } from '../api.ts';
 import { Observed } from './observed.ts';
 
 /** So many mutations are held in the page, the newest. */
@@ -35,10 +35,15 @@ export class History {
   readonly #ask: Ask;
   readonly #byId = new Map<string, MutationView>();
   readonly #touched = new Set<string>();
+  /** Asked for by themselves while a walk was under way: newer than what the walk has of them. */
+  readonly #newer = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #loading = false;
   #again = false;
+  /** Whether the last walk came to its end. */
+  #whole = false;
+  #refreshing = false;
 
   constructor(ask: Ask) {
     this.#ask = ask;
@@ -51,16 +56,26 @@ export class History {
       return;
     }
     this.#loading = true;
+    this.#whole = false;
+    this.#newer.clear();
+    const seen = new Set<string>();
     try {
       let before: string | undefined;
       let asked = 0;
       do {
         const limit = before === undefined ? FIRST : PAGE;
         const page = await this.#page(limit, before);
-        for (const mutation of page) this.#byId.set(mutation.mutation, mutation);
+        for (const mutation of page) {
+          seen.add(mutation.mutation);
+          if (!this.#newer.has(mutation.mutation)) this.#byId.set(mutation.mutation, mutation);
+        }
         asked += page.length;
         before = page.length < limit || asked >= MUTATIONS_MAX ? undefined : page.at(-1)?.mutation;
-        this.#show(before !== undefined);
+        this.#whole = before === undefined;
+        // What the controller does not list any more was of another ledger.
+        if (this.#whole)
+          for (const id of this.#byId.keys()) if (!seen.has(id) && !this.#newer.has(id)) this.#byId.delete(id);
+        this.#show({ known: true, loading: !this.#whole });
       } while (before !== undefined);
     } catch (error) {
       this.#failed(error as Refused);
@@ -75,19 +90,23 @@ export class History {
   /** Something happened to a mutation. */
   touch(mutation: string): void {
     this.#touched.add(mutation);
-    if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.#refresh();
-    }, GATHER_MS);
+    this.#gather();
   }
 
   /** Asks once more for what could not be had. */
   again(): void {
     clearTimeout(this.#retry);
-    const { known, error } = this.state.value;
-    if (!known) void this.load();
-    else if (error !== undefined || this.#touched.size > 0) void this.#refresh();
+    // A walk that broke off begins anew: half a history looks like a whole one.
+    if (!this.#whole && !this.#loading) void this.load();
+    if (this.#touched.size > 0) void this.#refresh();
+  }
+
+  #gather(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.#refresh();
+    }, GATHER_MS);
   }
 
   #failed(error: Refused): void {
@@ -97,7 +116,10 @@ export class History {
     this.#retry = setTimeout(() => this.again(), RETRY_MS);
   }
 
+  /** One at a time: of two answers about one mutation the older might come last. */
   async #refresh(): Promise<void> {
+    if (this.#refreshing) return;
+    this.#refreshing = true;
     const touched = [...this.#touched];
     this.#touched.clear();
     try {
@@ -105,15 +127,19 @@ export class History {
         await Promise.all(touched.map((id) => this.#one(id)));
       } else {
         const newest = await this.#page(PAGE);
-        for (const mutation of newest) this.#byId.set(mutation.mutation, mutation);
+        for (const mutation of newest) this.#take(mutation);
         const listed = new Set(newest.map((mutation) => mutation.mutation));
         for (const id of touched.filter((one) => !listed.has(one))) await this.#one(id);
       }
-      this.#show(this.state.value.loading);
+      const { known, loading, error } = this.state.value;
+      // That a walk broke off stays said until one did not.
+      this.#show({ known, loading, ...(this.#whole || error === undefined ? {} : { error }) });
+      if (this.#touched.size > 0) this.#gather();
     } catch (error) {
       for (const id of touched) this.#touched.add(id);
       this.#failed(error as Refused);
     }
+    this.#refreshing = false;
   }
 
   async #page(limit: number, before?: string): Promise<readonly MutationView[]> {
@@ -122,15 +148,27 @@ export class History {
   }
 
   async #one(id: string): Promise<void> {
-    const { records: _, ...mutation } = await this.#ask<MutationDetail>(`/v1/mutations/${encodeURIComponent(id)}`);
-    this.#byId.set(id, mutation);
+    try {
+      const { records: _, ...mutation } = await this.#ask<MutationDetail>(`/v1/mutations/${encodeURIComponent(id)}`);
+      this.#take(mutation);
+    } catch (error) {
+      // Not there any more, as after a change of ledger: no reason to ask for it for ever.
+      if (!(error instanceof Refused) || error.status !== 404) throw error;
+      this.#byId.delete(id);
+      if (this.#loading) this.#newer.add(id);
+    }
   }
 
-  #show(loading: boolean): void {
+  #take(mutation: MutationView): void {
+    this.#byId.set(mutation.mutation, mutation);
+    if (this.#loading) this.#newer.add(mutation.mutation);
+  }
+
+  #show(told: Omit<Past, 'mutations'>): void {
     // Their ids are UUIDv7: they sort by when they were asked for.
     const newestFirst = [...this.#byId.values()].toSorted((a, b) => (a.mutation < b.mutation ? 1 : -1));
     const mutations = newestFirst.slice(0, MUTATIONS_MAX);
     for (const { mutation } of newestFirst.slice(MUTATIONS_MAX)) this.#byId.delete(mutation);
-    this.state.set({ mutations, known: true, loading });
+    this.state.set({ mutations, ...told });
   }
 }

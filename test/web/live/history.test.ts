@@ -9,7 +9,10 @@ import { until } from '../../until.ts';
 function controllerWith(number: number) {
   const stages = new Map<string, MutationView['stage']>();
   const asked: string[] = [];
-  let fail = false;
+  const gone = new Set<string>();
+  let fail: (path: string) => boolean = () => false;
+  /** What an answer waits for before it is given. */
+  let held: (path: string) => Promise<void> | undefined = () => undefined;
   const id = (index: number): string => `m${String(index).padStart(6, '0')}`;
   const view = (name: string) => ({ mutation: name, stage: stages.get(name) ?? 'committed', records: [] });
   const answer = (path: string): unknown => {
@@ -19,15 +22,38 @@ function controllerWith(number: number) {
     const last = Number(before.slice(1));
     const limit = Number(searchParams.get('limit'));
     const mutations = Array.from({ length: Math.min(limit, last) }, (_, index) => view(id(last - 1 - index)));
-    return { mutations };
+    return { mutations: mutations.filter(({ mutation }) => !gone.has(mutation)) };
   };
   const history = new History(async <T>(path: string) => {
     asked.push(path);
-    if (fail) throw new Refused(0, 'unreachable', 'no answer', '');
-    return answer(path) as T;
+    if (fail(path)) throw new Refused(0, 'unreachable', 'no answer', '');
+    if (gone.has(path.split('/').at(-1) ?? '')) throw new Refused(404, 'mutation_unknown', 'unknown', '');
+    const given = answer(path) as T;
+    await held(path);
+    return given;
   });
-  return { history, asked, id, stages, failing: (fails: boolean) => void (fail = fails) };
+  return {
+    history,
+    asked,
+    id,
+    stages,
+    gone,
+    failing: (fails: boolean | typeof fail) => void (fail = typeof fails === 'boolean' ? () => fails : fails),
+    holding: (holds: typeof held) => void (held = holds),
+  };
 }
+
+/** An answer that waits until it is let go. */
+function gate(): { readonly answered: Promise<void>; readonly release: () => void } {
+  let release = (): void => {};
+  const answered = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return { answered, release };
+}
+
+/** Longer than what is touched is gathered. */
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 200));
 
 describe('the history', () => {
   test('has the newest first, and then page after page up to its limit', async () => {
@@ -92,5 +118,73 @@ describe('the history', () => {
     history.again();
     await until(() => history.state.value.known, 'it is there');
     expect(history.state.value).toMatchObject({ loading: false, mutations: { length: 5 } });
+  });
+
+  test('of which a page could not be had is no whole one, and is gone through again', async () => {
+    const { history, asked, id, failing } = controllerWith(500);
+    failing((path) => path.includes('before='));
+    await history.load();
+    expect(history.state.value).toMatchObject({ mutations: { length: 200 }, error: { code: 'unreachable' } });
+    asked.length = 0;
+    history.touch(id(499));
+    await until(() => asked.length === 1, 'what was touched is asked for');
+    await settled();
+    expect(history.state.value.error).toBeDefined();
+    failing(false);
+    history.again();
+    await until(() => history.state.value.mutations.length === 500, 'the rest');
+    expect(history.state.value).toMatchObject({ known: true, loading: false });
+    expect(history.state.value.error).toBeUndefined();
+  });
+
+  test('asks for one mutation once at a time, so that the newest answer is the last', async () => {
+    const { history, asked, id, stages, holding } = controllerWith(5);
+    await history.load();
+    const { answered, release } = gate();
+    holding((path) => (path.endsWith(id(1)) ? answered : undefined));
+    asked.length = 0;
+    stages.set(id(1), 'cleared');
+    history.touch(id(1));
+    await until(() => asked.length === 1, 'it is asked for');
+    holding(() => undefined);
+    stages.set(id(1), 'rolled_back');
+    history.touch(id(1));
+    await settled();
+    expect(asked.length).toBe(1);
+    release();
+    await until(() => history.state.value.mutations.some(({ stage }) => stage === 'rolled_back'), 'the change');
+    expect(asked.length).toBe(2);
+  });
+
+  test('lets go of what the controller does not know any more, and is not held up by it', async () => {
+    const { history, id, stages, gone } = controllerWith(5);
+    await history.load();
+    gone.add(id(2));
+    stages.set(id(1), 'rolled_back');
+    history.touch(id(1));
+    history.touch(id(2));
+    await until(() => history.state.value.mutations.length === 4, 'it is gone');
+    expect(history.state.value.mutations.some(({ stage }) => stage === 'rolled_back')).toBe(true);
+    // Nor is what was of another ledger kept, which nothing touches.
+    gone.add(id(3));
+    await history.load();
+    expect(history.state.value.mutations.map(({ mutation }) => mutation)).toEqual([id(4), id(1), id(0)]);
+  });
+
+  test('keeps what it heard of while it went through the pages', async () => {
+    const { history, id, stages, holding } = controllerWith(10);
+    const { answered, release } = gate();
+    holding((path) => (path.includes('?limit') ? answered : undefined));
+    const loaded = history.load();
+    stages.set(id(3), 'rolled_back');
+    history.touch(id(3));
+    history.touch('m999999');
+    await until(() => history.state.value.mutations.length === 2, 'what was touched');
+    expect(history.state.value.known).toBe(false);
+    release();
+    await loaded;
+    const { mutations } = history.state.value;
+    expect(mutations.length).toBe(11);
+    expect(mutations.find(({ mutation }) => mutation === id(3))?.stage).toBe('rolled_back');
   });
 });
