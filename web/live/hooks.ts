@@ -1,7 +1,8 @@
 import { createContext } from 'preact';
-import { useContext, useEffect, useReducer, useState } from 'preact/hooks';
+import { useContext, useEffect, useReducer, useRef, useState } from 'preact/hooks';
 
 import { controllerNow, type Refused } from '../api.ts';
+import { Asked } from './asked.ts';
 import type { Live } from './live.ts';
 import type { Observed } from './observed.ts';
 import type { Loaded, Resource } from './resource.ts';
@@ -49,26 +50,34 @@ export function useNow(everyMs = 1_000): number {
  * Asks once for what a component needs, and again when `by` changes or a lost connection is back; what was there stays until the new is.
  *
  * @param ask undefined: there is nothing to ask for
+ * @param news asked once more when it changes, after what is under way has ended
  */
 export function useAsked<T>(
   ask: ((signal: AbortSignal) => Promise<T>) | undefined,
   by: readonly unknown[],
+  news?: unknown,
 ): Loaded<T> & { readonly loading: boolean } {
   const [loaded, setLoaded] = useState<Loaded<T> & { readonly loading: boolean }>({ loading: ask !== undefined });
   const back = useObserved(useLive().back);
+  const asked = useRef<Asked<T>>(undefined);
+  const heard = useRef(news);
   useEffect(() => {
+    heard.current = news;
     if (ask === undefined) return undefined;
-    const gone = new AbortController();
     setLoaded((before) => ({ ...before, loading: true }));
-    ask(gone.signal).then(
-      (value) => {
-        if (!gone.signal.aborted) setLoaded({ value, loading: false });
-      },
-      (error: unknown) => {
-        if (!gone.signal.aborted) setLoaded((before) => ({ ...before, loading: false, error: error as Refused }));
-      },
-    );
-    return () => gone.abort();
+    const one = new Asked(ask, {
+      value: (value) => setLoaded({ value, loading: false }),
+      error: (error) => setLoaded((before) => ({ ...before, loading: false, error: error as Refused })),
+    });
+    asked.current = one;
+    void one.ask();
+    return () => one.end();
   }, [...by, back]);
+  useEffect(() => {
+    // What was just asked for anyway is not asked for twice.
+    if (Object.is(heard.current, news)) return;
+    heard.current = news;
+    void asked.current?.ask();
+  }, [news]);
   return loaded;
 }

@@ -3,12 +3,19 @@ import type { NodeList } from '../../src/wire/mesh.ts';
 import { get, send } from '../api.ts';
 import { History } from './history.ts';
 import { Observed } from './observed.ts';
+import { Paced } from './paced.ts';
 import { Resource } from './resource.ts';
 import { type Connection, EventStream, type Happened } from './stream.ts';
 
 /** Heartbeats and what a barrier waits for make no records, so they are asked for. */
 const NODES_EVERY_MS = 2_000;
 const BARRIERS_EVERY_MS = 1_000;
+
+/** How often those that look at the ledger ask again at most, however much happens. */
+const LATEST_EVERY_MS = 500;
+
+/** So long after nobody looks at the page any more its connection is let go, ms. */
+const HIDDEN_MS = 30_000;
 
 /** What says nothing of mutations' snapshots and evidence. */
 const KEEPS_ALL = new Set(['requested', 'renewed', 'holder_lost', 'holder_back', 'halt_started', 'flushed']);
@@ -25,16 +32,18 @@ export class Live {
   readonly evidence = new Resource(() => get<KeptList>('/v1/evidence'), { gatherMs: 400 });
   readonly prune = new Resource(() => send<PruneView>('POST', '/v1/prune', { dryRun: true }), { gatherMs: 800 });
   /** The newest event; what looks at one mutation or at the ledger asks again when it changes. */
-  readonly latest = new Observed<Happened | undefined>(undefined);
+  readonly latest = new Paced<Happened | undefined>(undefined, LATEST_EVERY_MS);
   /** How often the connection came back: whatever could not be had meanwhile is asked for again. */
   readonly back = new Observed(0);
   readonly #stream: EventStream;
+  #wasLive = false;
 
   constructor() {
     this.#stream = new EventStream({
       happened: (event) => this.#happened(event),
       connection: (connection) => {
-        const back = connection.state === 'live' && this.connection.value.state === 'stale';
+        const back = connection.state === 'live' && (this.#wasLive || this.connection.value.state === 'stale');
+        this.#wasLive ||= connection.state === 'live';
         this.connection.set(connection);
         if (back) this.#back();
         // Whoever was logged out meanwhile learns it by the next question.
@@ -50,15 +59,26 @@ export class Live {
   /** @returns what ends it */
   begin(): () => void {
     void this.#stream.run();
-    const nudge = (): void => {
-      if (document.visibilityState === 'visible') this.#stream.nudge();
+    let hidden: ReturnType<typeof setTimeout> | undefined;
+    const look = (): void => {
+      clearTimeout(hidden);
+      if (document.visibilityState === 'visible') {
+        this.#stream.resume();
+        this.#stream.nudge();
+      } else {
+        hidden = setTimeout(() => this.#stream.rest(), HIDDEN_MS);
+      }
     };
-    addEventListener('online', nudge);
-    document.addEventListener('visibilitychange', nudge);
+    const online = (): void => this.#stream.nudge();
+    addEventListener('online', online);
+    document.addEventListener('visibilitychange', look);
+    // It may have been opened behind another tab.
+    look();
     return () => {
+      clearTimeout(hidden);
       this.#stream.end();
-      removeEventListener('online', nudge);
-      document.removeEventListener('visibilitychange', nudge);
+      removeEventListener('online', online);
+      document.removeEventListener('visibilitychange', look);
     };
   }
 

@@ -14,7 +14,7 @@ export interface Happened {
 /**
  * How the stream of events stands.
  *
- * - `connecting`: for the first time
+ * - `connecting`: for the first time, or after nobody looked
  * - `live`: what is shown is what is
  * - `stale`: the connection was lost at `since`, and is tried again; what is shown may be old
  * - `refused`: the controller will not have it; nothing more is tried
@@ -56,6 +56,8 @@ export class EventStream {
   #ended = false;
   #attempt: AbortController | undefined;
   #wake: (() => void) | undefined;
+  #resting = false;
+  #rouse: (() => void) | undefined;
 
   constructor(listener: Listener, options: StreamOptions = {}) {
     this.#listener = listener;
@@ -71,12 +73,16 @@ export class EventStream {
   async run(): Promise<void> {
     this.#listener.connection({ state: 'connecting' });
     while (!this.#ended) {
+      if (this.#resting) await this.#rested();
+      if (this.#isOver()) return;
       const refused = await this.#once();
       if (this.#isOver()) return;
       if (refused !== undefined) {
         this.#listener.connection({ state: 'refused', ...refused });
         return;
       }
+      // Let go of, and not lost.
+      if (this.#resting) continue;
       this.#lostAt ??= this.#options.now();
       this.#tries += 1;
       this.#listener.connection({ state: 'stale', since: this.#lostAt, tries: this.#tries });
@@ -89,10 +95,24 @@ export class EventStream {
     this.#wake?.();
   }
 
+  /** Nobody looks: the connection is let go, because over HTTP/1.1 all tabs of a browser share six. */
+  rest(): void {
+    this.#resting = true;
+    this.#attempt?.abort();
+    this.#wake?.();
+  }
+
+  /** Somebody looks again: it resumes after the last event that was heard. */
+  resume(): void {
+    this.#resting = false;
+    this.#rouse?.();
+  }
+
   end(): void {
     this.#ended = true;
     this.#attempt?.abort();
     this.#wake?.();
+    this.#rouse?.();
   }
 
   /** `end` may have been called meanwhile, which the compiler does not see. */
@@ -157,6 +177,13 @@ export class EventStream {
     // The ledger is another one than before: all that was known is void.
     if (code === 'cursor_ahead') this.#cursor = undefined;
     return response.status === 401 || response.status === 403 ? { code, why: message } : undefined;
+  }
+
+  async #rested(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#rouse = resolve;
+    });
+    if (!this.#ended) this.#listener.connection({ state: 'connecting' });
   }
 
   #pause(ms: number): Promise<void> {

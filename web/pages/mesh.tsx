@@ -114,7 +114,7 @@ const TASK_LOOKS = { running: 'cleared', done: 'committed', failed: 'rolled_back
 
 function Tasks({ node }: { readonly node: string }) {
   const latest = useObserved(useLive().latest);
-  const { value, error } = useAsked((signal) => get<TaskList>(`${nodePath(node)}/tasks`, signal), [node, latest?.id]);
+  const { value, error } = useAsked((signal) => get<TaskList>(`${nodePath(node)}/tasks`, signal), [node], latest?.id);
   if (error !== undefined) return <RefusalNotice error={error} />;
   if (value === undefined) return <Loading what="its tasks" />;
   if (value.tasks.length === 0) return <p class="soft">No task was heard of since the controller started.</p>;
@@ -132,7 +132,12 @@ function Tasks({ node }: { readonly node: string }) {
           )}
           <span class="soft">
             <Time at={heardAt} />
-            {words === undefined ? '' : ` · ${words}`}
+            {words === undefined ? null : (
+              <>
+                {' · '}
+                <Words>{words}</Words>
+              </>
+            )}
           </span>
         </li>
       ))}

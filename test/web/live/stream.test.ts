@@ -14,7 +14,7 @@ class Played {
   readonly answers: (() => Response)[];
   #writer: ReadableStreamDefaultController<Uint8Array> | undefined;
 
-  constructor(answers: readonly (() => Response)[] = [], silentMs = 1_000) {
+  constructor(answers: readonly (() => Response)[] = [], silentMs = 1_000, backoffMs = 1) {
     this.answers = [...answers];
     const listener = {
       happened: (event: Happened) => void this.happened.push(event),
@@ -29,7 +29,7 @@ class Played {
       },
       now: () => 5_000,
       silentMs,
-      backoffMs: () => 1,
+      backoffMs: () => backoffMs,
     });
     void this.stream.run();
   }
@@ -158,6 +158,31 @@ describe('the stream of events', () => {
     await played.opened(2);
     expect(played.asked.at(-1)).toBeNull();
     expect(played.lost).toBe(2);
+  });
+
+  test('lets go while nobody looks, and resumes where it was', async () => {
+    played = new Played();
+    await played.opened(1);
+    played.event(7);
+    await until(() => played.happened.length === 1, 'the event');
+    played.stream.rest();
+    played.stream.nudge();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(played.asked).toEqual([null]);
+    played.stream.resume();
+    await played.opened(2);
+    expect(played.asked).toEqual([null, '7']);
+    expect(played.connections.map(({ state }) => state)).toEqual(['connecting', 'live', 'connecting', 'live']);
+  });
+
+  test('does not try again while nobody looks', async () => {
+    played = new Played([refused(503, 'overloaded')], 1_000, 40);
+    await until(() => played.connections.at(-1)?.state === 'stale', 'it waits');
+    played.stream.rest();
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    expect(played.asked.length).toBe(1);
+    played.stream.resume();
+    await played.opened(1);
   });
 
   test('told to end it asks no more', async () => {
