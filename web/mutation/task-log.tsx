@@ -2,36 +2,60 @@ import { createParser } from 'eventsource-parser';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { nodePath, PAGE_HEADERS, refusalOf } from '../api.ts';
+import { useLive, useObserved } from '../live/hooks.ts';
 import { Words } from '../parts/text.tsx';
+import { ELSEWHERE, type Output, TaskOutput } from './task-output.ts';
 
-/** What of a task's output is kept in the page, characters. */
-const TEXT_MAX = 200_000;
+/** Nearer to its end than this a box counts as scrolled to it, px. */
+const END_PX = 8;
+
+interface TaskLogProps {
+  readonly node: string;
+  readonly task: string;
+  /** Of the run that is meant: a task may run many times. */
+  readonly mutation: string;
+}
 
 /** What a task says, as it says it. */
-export function TaskLog({ node, task }: { readonly node: string; readonly task: string }) {
-  const [text, setText] = useState('');
-  const [state, setState] = useState<string>();
+export function TaskLog({ node, task, mutation }: TaskLogProps) {
+  const [{ text = '', state }, setOutput] = useState<Output>({});
   const box = useRef<HTMLPreElement>(null);
+  const atEnd = useRef(true);
+  const back = useObserved(useLive().back);
   useEffect(() => {
     const gone = new AbortController();
-    setText('');
-    const said = (more: string): void => setText((before) => (before + more).slice(-TEXT_MAX));
-    follow(node, task, gone.signal, said, setState).catch((error: unknown) => {
-      if (!gone.signal.aborted) setState(error instanceof Error ? error.message : String(error));
+    const show = (output: Output): void => setOutput((before) => ({ ...before, ...output }));
+    follow(node, task, mutation, gone.signal, show).catch((error: unknown) => {
+      if (gone.signal.aborted) return;
+      show({ state: error instanceof Error ? error.message : String(error) });
     });
     return () => gone.abort();
-  }, [node, task]);
+  }, [node, task, mutation, back]);
   useEffect(() => {
-    if (box.current !== null) box.current.scrollTop = box.current.scrollHeight;
+    // Whoever reads further up is not taken away from there.
+    if (box.current !== null && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
   }, [text]);
   return (
     <>
       <p class="soft">
         <Words mono>{task}</Words>
-        {state === undefined ? '' : ` · ${state}`}
+        {state === undefined ? null : (
+          <>
+            {' · '}
+            <Words>{state}</Words>
+          </>
+        )}
       </p>
       {text === '' ? null : (
-        <pre ref={box} class="log" tabIndex={0} aria-label="What the task said">
+        <pre
+          ref={box}
+          class="log"
+          tabIndex={0}
+          aria-label="What the task said"
+          onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+            atEnd.current = scrollHeight - scrollTop - clientHeight < END_PX;
+          }}
+        >
           {text}
         </pre>
       )}
@@ -42,9 +66,9 @@ export function TaskLog({ node, task }: { readonly node: string; readonly task: 
 async function follow(
   node: string,
   task: string,
+  mutation: string,
   signal: AbortSignal,
-  said: (text: string) => void,
-  stands: (state: string) => void,
+  show: (output: Output) => void,
 ): Promise<void> {
   const response = await fetch(`${nodePath(node)}/tasks/${encodeURIComponent(task)}/output`, {
     headers: { accept: 'text/event-stream', ...PAGE_HEADERS },
@@ -52,21 +76,24 @@ async function follow(
   });
   if (!response.ok || response.body === null) {
     const { code, message } = await refusalOf(response);
-    stands(code === 'task_unknown' ? 'its output is at the node, beside the task' : message);
+    show({ state: code === 'task_unknown' ? ELSEWHERE : message });
     return;
   }
+  const output = new TaskOutput(mutation, (told) => {
+    if (!signal.aborted) show(told);
+  });
+  let isOwn = true;
   const parser = createParser({
     onEvent: ({ event, data }) => {
-      const told = JSON.parse(data) as { readonly text?: string; readonly state?: string; readonly words?: string };
-      if (event === 'output' && told.text !== undefined) said(told.text);
-      if (event === 'state') stands([told.state, told.words].filter((one) => one !== undefined).join(': '));
+      isOwn &&= output.hear(event, data);
     },
   });
   const reader = response.body.getReader();
   const text = new TextDecoder();
-  for (;;) {
+  while (isOwn) {
     const { done, value } = await reader.read();
     if (done) return;
     parser.feed(text.decode(value, { stream: true }));
   }
+  await reader.cancel();
 }

@@ -19,7 +19,7 @@ export function MutationPage({ id }: { readonly id: string }) {
   const live = useLive();
   // What the history was told of it last; it is another object after each change of it.
   const listed = useObserved(live.history.state).mutations.find(({ mutation }) => mutation === id);
-  const { value, error } = useAsked((signal) => get<MutationDetail>(mutationPath(id), signal), [id, listed]);
+  const { value, error } = useAsked((signal) => get<MutationDetail>(mutationPath(id), signal), [id], listed);
   if (error !== undefined && value?.mutation !== id) {
     return (
       <>
@@ -85,7 +85,7 @@ function Detail({ mutation: detail }: { readonly mutation: MutationDetail }) {
       )}
       {task === undefined ? null : (
         <Part id="log" title="Log">
-          <TaskLog node={node} task={task} />
+          <TaskLog key={mutation} node={node} task={task} mutation={mutation} />
         </Part>
       )}
       <Part id="records" title="Ledger records">
