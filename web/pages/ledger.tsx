@@ -2,11 +2,12 @@ import { useEffect, useState } from 'preact/hooks';
 
 import type { LedgerPage as RecordPage, LedgerView, VerificationView } from '../../src/wire/ledger.ts';
 import { get, type Refused, send } from '../api.ts';
+import { extended, joined } from '../ledger/held.ts';
 import { RecordList } from '../ledger/record-list.tsx';
 import { useAsked, useLive, useObserved } from '../live/hooks.ts';
 import { LookIcon } from '../parts/icons.tsx';
 import { Empty, Loading, Notice, RefusalNotice } from '../parts/notice.tsx';
-import { Ago, Fact, Facts } from '../parts/text.tsx';
+import { Fact, Facts, Time } from '../parts/text.tsx';
 import { count, duration, size } from '../words.ts';
 
 const PAGE = 50;
@@ -15,7 +16,7 @@ const PAGE = 50;
 export function LedgerPage() {
   const latest = useObserved(useLive().latest);
   const [verified, setVerified] = useState(0);
-  const ledger = useAsked((signal) => get<LedgerView>('/v1/ledger', signal), [latest?.id, verified]);
+  const ledger = useAsked((signal) => get<LedgerView>('/v1/ledger', signal), [verified], latest?.id);
   return (
     <>
       <h1>Ledger</h1>
@@ -97,7 +98,7 @@ function Proof({ ledger: { verification, records } }: { readonly ledger: LedgerV
     <>
       {ok ? (
         <p>
-          {count(walked, 'record')} walked in {duration(tookMs)}, <Ago at={at} />
+          {count(walked, 'record')} walked in {duration(tookMs)}, at <Time at={at} />
           {since > 0 ? `; ${count(since, 'record')} came since` : ''}.
         </p>
       ) : (
@@ -119,43 +120,40 @@ function Proof({ ledger: { verification, records } }: { readonly ledger: LedgerV
 
 /** The newest page follows what happens; older ones are asked for one by one. */
 function Records({ newest }: { readonly newest: string | undefined }) {
-  const first = useAsked((signal) => page(undefined, signal), [newest]);
+  const first = useAsked((signal) => page(undefined, signal), [], newest);
   const [held, setHeld] = useState<RecordPage>();
   const [error, setError] = useState<Refused>();
+  const [busy, setBusy] = useState(false);
   useEffect(() => {
     const { value } = first;
     if (value !== undefined) setHeld((before) => joined(value, before));
   }, [first.value]);
   const more = async (): Promise<void> => {
+    setBusy(true);
+    setError(undefined);
     try {
       const older = await page(held?.next);
-      setHeld((before) => ({ ...older, records: [...(before?.records ?? []), ...older.records] }));
+      setHeld((before) => (before === undefined ? older : extended(before, older)));
     } catch (problem) {
       setError(problem as Refused);
     }
+    setBusy(false);
   };
   const problem = first.error ?? error;
-  if (problem !== undefined) return <RefusalNotice error={problem} />;
-  if (held === undefined) return <Loading what="the records" />;
-  if (held.records.length === 0) return <Empty title="Nothing is on record yet." />;
+  const notice = problem === undefined ? null : <RefusalNotice error={problem} />;
+  if (held === undefined) return notice ?? <Loading what="the records" />;
+  if (held.records.length === 0) return notice ?? <Empty title="Nothing is on record yet." />;
   return (
     <>
+      {notice}
       <RecordList records={held.records} linked />
       {held.next === undefined ? null : (
-        <button type="button" class="button quiet" onClick={() => void more()}>
-          Show older ones
+        <button type="button" class="button quiet" disabled={busy} onClick={() => void more()}>
+          {busy ? 'Asking …' : 'Show older ones'}
         </button>
       )}
     </>
   );
-}
-
-/** The newest page before what is held already; alone, when so much happened meanwhile that there is a gap between. */
-function joined(newest: RecordPage, held: RecordPage | undefined): RecordPage {
-  const last = newest.records.at(-1)?.seq ?? 0;
-  const older = held?.records.filter(({ seq }) => seq < last) ?? [];
-  if (held === undefined || older[0]?.seq !== last - 1) return newest;
-  return { ...held, records: [...newest.records, ...older] };
 }
 
 function page(before: number | undefined, signal?: AbortSignal): Promise<RecordPage> {

@@ -1,10 +1,14 @@
-import type { KeptView } from '../../src/wire/http.ts';
+import { useMemo } from 'preact/hooks';
+
+import type { KeptView, MutationView } from '../../src/wire/http.ts';
+import { oneLine } from '../../src/wire/one-line.ts';
 import { useAsking } from '../actions/asking.ts';
 import { useMay } from '../actions/scopes.ts';
 import type { Live } from '../live/live.ts';
 import { useLive, useObserved, useResource } from '../live/hooks.ts';
 import { Empty, Loading, Notice, RefusalNotice } from '../parts/notice.tsx';
-import { Ago, Words } from '../parts/text.tsx';
+import { Rows } from '../parts/rows.tsx';
+import { Time, Words } from '../parts/text.tsx';
 import { hashOf } from '../route.ts';
 import { type Row, spaceOf } from '../space/space.ts';
 import { count, size } from '../words.ts';
@@ -27,6 +31,8 @@ function Kept({ live, going }: { readonly live: Live; readonly going: Prune | un
   const ask = useAsking();
   const snapshots = useResource(live.snapshots);
   const evidence = useResource(live.evidence);
+  const { mutations } = useObserved(live.history.state);
+  const byId = useMemo(() => new Map(mutations.map((one) => [one.mutation, one])), [mutations]);
   const error = snapshots.error ?? evidence.error;
   const kept = [...(snapshots.value?.kept ?? []), ...(evidence.value?.kept ?? [])];
   const rows = spaceOf(kept, going?.going ?? []);
@@ -75,13 +81,17 @@ function Kept({ live, going }: { readonly live: Live; readonly going: Prune | un
           </section>
           <section aria-labelledby="kept">
             <h2 id="kept">What is kept, and why</h2>
-            <ul class="rows">
-              {kept
-                .toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-                .map((one) => (
-                  <KeptRow key={`${one.kind} ${one.name}`} kept={one} going={leaving.has(`${one.kind} ${one.name}`)} />
-                ))}
-            </ul>
+            <Rows
+              all={kept.toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1))}
+              row={(one) => (
+                <KeptRow
+                  key={`${one.kind} ${one.name}`}
+                  kept={one}
+                  going={leaving.has(`${one.kind} ${one.name}`)}
+                  whole={byId.get(one.mutation)}
+                />
+              )}
+            />
           </section>
         </>
       )}
@@ -129,19 +139,23 @@ function SpaceRow({ row }: { readonly row: Row }) {
 }
 
 function titleOf({ kind, intent, bytes, createdAt }: KeptView, going: boolean): string {
-  const parts = [`${kind}: ${intent}`, createdAt.slice(0, 16).replace('T', ' ')];
+  const parts = [`${kind}: ${oneLine(intent)}`, createdAt.slice(0, 16).replace('T', ' ')];
   if (bytes !== undefined) parts.push(size(bytes));
   if (going) parts.push('would go');
   return parts.join(' · ');
 }
 
-function KeptRow({ kept, going }: { readonly kept: KeptView; readonly going: boolean }) {
+interface KeptRowProps {
+  readonly kept: KeptView;
+  readonly going: boolean;
+  /** The mutation it was kept for, as far as the page holds it. */
+  readonly whole: MutationView | undefined;
+}
+
+function KeptRow({ kept, going, whole }: KeptRowProps) {
   const ask = useAsking();
   const may = useMay('operate');
-  const live = useLive();
-  const { mutations } = useObserved(live.history.state);
   const { kind, name, intent, node, mutation, bytes, createdAt, pinned, path } = kept;
-  const whole = mutations.find((one) => one.mutation === mutation);
   return (
     <li class={`row ${kind}`}>
       <a class="row-link" href={hashOf({ page: 'mutation', id: mutation })}>
@@ -160,7 +174,7 @@ function KeptRow({ kept, going }: { readonly kept: KeptView; readonly going: boo
         </span>
       </span>
       <span class="row-when">
-        <Ago at={createdAt} />
+        <Time at={createdAt} />
         {!may || whole === undefined || kind !== 'snapshot' ? null : (
           <button type="button" class="button quiet" onClick={() => ask({ kind: 'pin', mutation: whole })}>
             {whole.pinned ? 'Unpin …' : 'Pin …'}

@@ -1,31 +1,13 @@
-import { useState } from 'preact/hooks';
-
 import type { MutationView } from '../../src/wire/http.ts';
 import { hashOf } from '../route.ts';
 import { duration, lookOf } from '../words.ts';
 import { StageBadge } from './badge.tsx';
+import { Rows } from './rows.tsx';
 import { Time, Words } from './text.tsx';
-
-/** Rows drawn at once: nobody reads ten thousand, and a phone should not have to draw them. */
-const ROWS = 50;
 
 /** Mutations as rows, each leading to its own page. */
 export function MutationList({ mutations }: { readonly mutations: readonly MutationView[] }) {
-  const [shown, setShown] = useState(ROWS);
-  return (
-    <>
-      <ul class="rows">
-        {mutations.slice(0, shown).map((mutation) => (
-          <MutationRow key={mutation.mutation} mutation={mutation} />
-        ))}
-      </ul>
-      {mutations.length > shown ? (
-        <button type="button" class="button quiet" onClick={() => setShown(shown + 4 * ROWS)}>
-          Show more of {mutations.length.toLocaleString('en')}
-        </button>
-      ) : null}
-    </>
-  );
+  return <Rows all={mutations} row={(mutation) => <MutationRow key={mutation.mutation} mutation={mutation} />} />;
 }
 
 function MutationRow({ mutation: view }: { readonly mutation: MutationView }) {
