@@ -3,7 +3,7 @@
 /** What a controller refused; or `unreachable`, when none answered. */
 export class Refused extends Error {
   override readonly name = 'Refused';
-  /** As in docs/errors.md. */
+  /** As in docs/errors.md; empty: a node's own words, which have none. */
   readonly code: string;
   readonly hint: string;
   /** Of the HTTP answer; 0: there was none. */

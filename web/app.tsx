@@ -23,16 +23,19 @@ const AGAIN_MS = 3_000;
 /** How long the words about what was done stay, ms. */
 const SAID_MS = 8_000;
 
+const NO_COOKIE =
+  'The token is a good one, but the browser kept no cookie for this address, so nobody is logged in. Allow it cookies here.';
 const MAY_NOT = 'Whoever is logged in may not read. Log in with a token of the scope read.';
 
 /** The page: first who asks, then everything else. */
 export function App() {
   const [session, setSession] = useState<Session>({ state: 'asking' });
 
-  const ask = useCallback(async (): Promise<void> => {
+  const ask = useCallback(async (whyOut?: string): Promise<void> => {
     try {
       const view = await get<SessionView>(SESSION);
-      setSession(view.principal === null ? { state: 'out' } : { state: 'in', view, live: new Live() });
+      const out = { state: 'out', ...(whyOut === undefined ? {} : { why: whyOut }) } as const;
+      setSession(view.principal === null ? out : { state: 'in', view, live: new Live() });
     } catch (error) {
       setSession({ state: 'unreachable', error: error as Refused });
     }
@@ -60,9 +63,9 @@ export function App() {
         </main>
       );
     case 'out':
-      return <Login why={session.why} done={() => void ask()} />;
+      return <Login why={session.why} done={() => ask(NO_COOKIE)} />;
     case 'in':
-      if (!session.view.scopes.includes('read')) return <Login why={MAY_NOT} done={() => void ask()} />;
+      if (!session.view.scopes.includes('read')) return <Login why={MAY_NOT} done={() => ask(NO_COOKIE)} />;
       return <LoggedIn key={session.view.principal} view={session.view} live={session.live} />;
   }
 }

@@ -4,8 +4,15 @@ import { type Refused, send, SESSION } from './api.ts';
 import { Mark } from './parts/icons.tsx';
 import { Notice, RefusalNotice } from './parts/notice.tsx';
 
-/** Asks for a token; a cookie stands for it from then on. @param why the session ended, where there was one */
-export function Login({ done, why }: { readonly done: () => void; readonly why?: string | undefined }) {
+interface LoginProps {
+  /** Looks who is logged in now. */
+  readonly done: () => Promise<void>;
+  /** Why nobody is let in, where there is more to say than that nobody is. */
+  readonly why?: string | undefined;
+}
+
+/** Asks for a token; a cookie stands for it from then on. */
+export function Login({ done, why }: LoginProps) {
   const [token, setToken] = useState('');
   const [error, setError] = useState<Refused>();
   const [asking, setAsking] = useState(false);
@@ -16,12 +23,14 @@ export function Login({ done, why }: { readonly done: () => void; readonly why?:
     setError(undefined);
     try {
       await send('POST', SESSION, { token: token.trim() });
-      done();
+      await done();
+      // Whoever still sees this form needs another token, or another browser: `why` says which.
+      setToken('');
     } catch (problem) {
       setError(problem as Refused);
-      setAsking(false);
       input.current?.select();
     }
+    setAsking(false);
   };
   return (
     <main class="login">

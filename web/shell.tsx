@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { SessionView } from '../src/wire/session.ts';
-import { send, SESSION } from './api.ts';
+import { Refused, send, SESSION } from './api.ts';
 import { useLive, useNow, useObserved, useResource } from './live/hooks.ts';
 import type { Connection } from './live/stream.ts';
 import { LedgerPage } from './pages/ledger.tsx';
@@ -11,7 +11,7 @@ import { MutationPage } from './pages/mutation.tsx';
 import { SpacePage } from './pages/space.tsx';
 import { TimelinePage } from './pages/timeline.tsx';
 import { Mark, PageIcon } from './parts/icons.tsx';
-import { Notice } from './parts/notice.tsx';
+import { Notice, RefusalNotice } from './parts/notice.tsx';
 import { hashOf, type PageName, type Route, routeOf } from './route.ts';
 import { duration } from './words.ts';
 
@@ -29,6 +29,7 @@ export function Shell({ session }: { readonly session: SessionView }) {
   const live = useLive();
   const { value: status } = useResource(live.status);
   const main = useRef<HTMLElement>(null);
+  const [stays, setStays] = useState<Refused>();
   const place = hashOf(route);
   const first = useRef(place);
   useEffect(() => {
@@ -66,9 +67,15 @@ export function Shell({ session }: { readonly session: SessionView }) {
             <p class="soft">may {session.scopes.join(', ')}</p>
             <p class="soft">{status === undefined ? '' : `hauki ${status.version} · `}times are UTC</p>
             {session.until === undefined ? null : (
-              <button type="button" class="button" onClick={() => void logOut()}>
+              <button type="button" class="button" onClick={() => void logOut().then(setStays)}>
                 Log out
               </button>
+            )}
+            {stays === undefined ? null : (
+              <>
+                <RefusalNotice error={stays} />
+                <p>You are still logged in.</p>
+              </>
             )}
           </div>
         </details>
@@ -173,10 +180,16 @@ function Stale({ since }: { readonly since: number }) {
   );
 }
 
-async function logOut(): Promise<void> {
-  await send('DELETE', SESSION).catch(() => undefined);
+/** @returns why the session still stands; after one that has ended the page begins anew */
+async function logOut(): Promise<Refused | undefined> {
+  try {
+    await send('DELETE', SESSION);
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 401) return error as Refused;
+  }
   // Nothing of what was shown stays in memory.
   location.reload();
+  return undefined;
 }
 
 /** The hash belongs to the router. */

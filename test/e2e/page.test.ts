@@ -61,6 +61,32 @@ needs('chromium').describe('the page', () => {
     expect(await page.context().cookies()).toEqual([]);
   });
 
+  test('says why whoever may not read is not let in, and takes another token then', async () => {
+    const made = await ask(socketOf(own), 'POST', '/v1/tokens', { body: { name: 'guards-only', scopes: ['guard'] } });
+    const { page } = await openPage(browser);
+    await page.goto(url);
+    await page.getByLabel('Token').fill((made.json as TokenIssued).token);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByText('Whoever is logged in may not read.').waitFor();
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor();
+    expect(await page.getByLabel('Token').inputValue()).toBe('');
+    await logIn(page, operatorToken(own));
+  });
+
+  test('says so when it could not log out', async () => {
+    const line = await lineTo(url);
+    const { page } = await openPage(browser);
+    await enter(page, line.url, operatorToken(own));
+    line.cut();
+    await page.getByLabel('Logged in as operator').click();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByText('You are still logged in.').waitFor();
+    expect(await page.getByLabel('Token').count()).toBe(0);
+    line.mend();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await page.getByRole('heading', { name: 'Log in to this controller' }).waitFor();
+  });
+
   test('shows a guarded change as it happens, and a failed one as it is rolled back', async () => {
     const there = own.another();
     const { page, complaints } = await loggedIn();

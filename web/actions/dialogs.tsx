@@ -1,6 +1,7 @@
 import type { MutationView, PlanView, PruneView } from '../../src/wire/http.ts';
 import type { Commanded } from '../../src/wire/mesh.ts';
-import { get, mutationPath, nodePath, send } from '../api.ts';
+import { oneLine } from '../../src/wire/one-line.ts';
+import { get, mutationPath, nodePath, Refused, send } from '../api.ts';
 import { useAsked } from '../live/hooks.ts';
 import { isBlocked, planText } from '../mutation/plan.ts';
 import { ActionDialog, type Choice } from '../parts/dialog.tsx';
@@ -109,7 +110,7 @@ function PinDialog({ action: { mutation }, done, close }: MutationDialogProps) {
       <pre class="plan" tabIndex={0} aria-label="What it is about">
         {mutation.snapshots.length === 0
           ? 'no snapshots'
-          : mutation.snapshots.map(({ name }) => `${pinned ? 'keeps' : 'lets go'}  ${name}`).join('\n')}
+          : mutation.snapshots.map(({ name }) => `${pinned ? 'keeps' : 'lets go'}  ${oneLine(name)}`).join('\n')}
       </pre>
     </ActionDialog>
   );
@@ -121,13 +122,20 @@ function ThawDialog({ action: { node, why }, done, close }: DialogProps<'thaw'>)
     danger: true,
     run: async () => {
       const { ok, words } = await send<Commanded>('POST', `${nodePath(node)}/commands`, { verb: 'thaw' });
-      return ok ? `${node} is thawed.` : `${node} would not: ${words ?? 'it does not say why'}.`;
+      if (ok) return `${node} is thawed.`;
+      const why = words ?? 'it does not say why';
+      throw new Refused(
+        409,
+        '',
+        `${node} would not: ${why}.`,
+        'It is halted as before. hauki node status there says more.',
+      );
     },
   };
   return (
     <ActionDialog title={`Thaw ${node}?`} choices={[choice]} done={done} close={close}>
       <p>
-        {node} is halted: {why}
+        {node} is halted: <Words>{why}</Words>
       </p>
       <pre class="plan" tabIndex={0} aria-label="The plan">
         {[
@@ -163,7 +171,7 @@ function PruneDialog({ done, close }: DialogProps<'prune'>) {
           {going.length === 0
             ? 'nothing is to go'
             : [
-                ...going.map(({ kind, name, why }) => `${kind.padEnd(8)}  ${name}\n          ${why}`),
+                ...going.map(({ kind, name, why }) => `${kind.padEnd(8)}  ${oneLine(name)}\n          ${oneLine(why)}`),
                 ...(plan.value.freesBytes === undefined ? [] : [`\nfrees about ${size(plan.value.freesBytes)}`]),
               ].join('\n')}
         </pre>

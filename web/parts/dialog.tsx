@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 
+import { oneLine } from '../../src/wire/one-line.ts';
 import type { Refused } from '../api.ts';
 import { RefusalNotice } from './notice.tsx';
 
@@ -24,7 +25,7 @@ export function ActionDialog({
   readonly title: string;
   readonly children: ComponentChildren;
   readonly choices: readonly Choice[];
-  /** It was done. */
+  /** It was done, or refused after the dialog was closed; in words for people. */
   readonly done: (words: string) => void;
   readonly close: () => void;
 }) {
@@ -42,6 +43,8 @@ export function ActionDialog({
       done(words);
       dialog.current?.close();
     } catch (problem) {
+      // Whoever has closed it meanwhile is to know all the same.
+      if (dialog.current?.open !== true) done(`Not done: ${oneLine((problem as Refused).message)}`);
       setError(problem as Refused);
       setRunning(undefined);
     }

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 
+import { oneLine } from '../../src/wire/one-line.ts';
 import type { Refused } from '../api.ts';
 
 /** Something to know before anything else. */
@@ -14,7 +15,7 @@ export function Notice({
 }) {
   return (
     <div class={`notice ${kind}`} role={kind === 'problem' ? 'alert' : undefined}>
-      <strong>{title}</strong>
+      <strong>{oneLine(title)}</strong>
       {children === undefined ? null : <div>{children}</div>}
     </div>
   );
@@ -24,7 +25,7 @@ export function Notice({
 export function RefusalNotice({ error }: { readonly error: Refused }) {
   return (
     <Notice kind="problem" title={error.message}>
-      {error.hint} <code>{error.code}</code>
+      {error.hint} {error.code === '' ? null : <code>{error.code}</code>}
     </Notice>
   );
 }
