@@ -147,7 +147,11 @@ function QueueRow({ lock, byId }: { readonly lock: Lock; readonly byId: Readonly
           behind{' '}
           {blockedBy.length === 0
             ? 'nobody: its turn is next'
-            : blockedBy.map((id) => `“${byId.get(id)?.intent ?? id}”`).join(', ')}
+            : blockedBy.map((id, index) => (
+                <span key={id}>
+                  {index === 0 ? '' : ', '}“<Words>{byId.get(id)?.intent ?? id}</Words>”
+                </span>
+              ))}
         </span>
       </span>
       <span class="row-when">

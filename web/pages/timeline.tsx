@@ -6,6 +6,7 @@ import { MUTATIONS_MAX } from '../live/history.ts';
 import { BarrierPanel } from '../parts/barrier.tsx';
 import { MutationList } from '../parts/mutation-list.tsx';
 import { Empty, Loading, Notice, RefusalNotice } from '../parts/notice.tsx';
+import { Words } from '../parts/text.tsx';
 import { hashOf } from '../route.ts';
 import { count, type Look, lookOf, stageWords } from '../words.ts';
 import { Lanes } from './lanes.tsx';
@@ -72,7 +73,7 @@ function Attention({
         <Notice kind="warning" title={`${count(undecided.length, 'change')} for somebody to decide about`}>
           {undecided.slice(0, 5).map(({ mutation, intent }) => (
             <a key={mutation} class="notice-link" href={hashOf({ page: 'mutation', id: mutation })}>
-              {intent}
+              <Words>{intent}</Words>
             </a>
           ))}
         </Notice>

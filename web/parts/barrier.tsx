@@ -38,7 +38,7 @@ export function BarrierPanel({ barrier }: { readonly barrier: BarrierView }) {
       <ul class="chips" aria-label="Nodes of this barrier">
         {broken.map(({ node, why }) => (
           <li key={node} class="chip look-quarantined">
-            {node}: {why}
+            {node}: <Words>{why}</Words>
           </li>
         ))}
         {answered.map(({ node, flushedMs }) => (

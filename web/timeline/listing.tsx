@@ -41,7 +41,9 @@ export function Listing({ items, span, now, selected, onSelect }: ListingProps) 
               <td>
                 <time dateTime={new Date(item.start).toISOString()}>{timeWords(item.start)}</time>
               </td>
-              <td>{item.node}</td>
+              <td>
+                <bdi>{item.node}</bdi>
+              </td>
               <td>
                 <button
                   type="button"
@@ -49,7 +51,7 @@ export function Listing({ items, span, now, selected, onSelect }: ListingProps) 
                   aria-current={item.id === selected ? 'true' : undefined}
                   onClick={() => onSelect(item.id)}
                 >
-                  {item.intent}
+                  <bdi>{item.intent}</bdi>
                 </button>
               </td>
               <td>

@@ -1,4 +1,5 @@
 import type { BarrierView, MutationView } from '../../src/wire/http.ts';
+import { oneLine } from '../../src/wire/one-line.ts';
 
 /** What the timeline reads of a mutation; a `MutationView` is one. */
 export type TimelineMutation = Pick<
@@ -31,7 +32,8 @@ export interface Item {
   readonly intent: string;
   readonly outcome: Outcome;
   readonly critical: boolean;
-  readonly participants: readonly string[];
+  /** Whether a barrier was opened for it: one that was denied before halted nobody. */
+  readonly halted: boolean;
   readonly asked: number;
   /** When the bar begins: the clearance, or for what was never cleared the end of it. */
   readonly start: number;
@@ -69,11 +71,12 @@ function fresh(mutation: TimelineMutation): Item {
   const [first] = snapshots;
   return {
     id: mutation.mutation,
-    node: mutation.node,
-    intent: mutation.intent,
+    // Words of others: what cannot be seen is shown, on the canvas too.
+    node: oneLine(mutation.node),
+    intent: oneLine(mutation.intent),
     outcome,
     critical: mutation.mode === 'critical',
-    participants: mutation.participants ?? [],
+    halted: mutation.participants !== undefined,
     asked,
     start,
     end: Math.max(start, end),
@@ -124,7 +127,7 @@ export interface Band {
 /** Barriers that stand, and those that the critical mutations among the items tell of. */
 export function bandsOf(items: readonly Item[], barriers: readonly TimelineBarrier[]): Band[] {
   const past = items
-    .filter((item) => item.critical && (item.outcome !== 'waiting' || barriers.length === 0))
+    .filter((item) => item.critical && item.halted && (item.outcome !== 'waiting' || barriers.length === 0))
     .map((item) => ({
       key: item.id,
       label: `barrier: ${item.intent}`,

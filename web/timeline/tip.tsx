@@ -21,7 +21,9 @@ export function Tip({ hit, x, y, across, now }: TipProps) {
     <div class="timeline-tip" style={{ left: `${left}px`, top: `${y + 18}px` }} aria-hidden="true">
       {hit.kind === 'mutation' ? (
         <>
-          <strong>{hit.item.intent}</strong>
+          <strong>
+            <bdi>{hit.item.intent}</bdi>
+          </strong>
           <span class="timeline-outcome">
             <Shape outcome={hit.item.outcome} />
             {OUTCOME_WORDS[hit.item.outcome]}
@@ -29,7 +31,7 @@ export function Tip({ hit, x, y, across, now }: TipProps) {
             {lastingWords(hit.item, now) === undefined ? '' : ` · ${lastingWords(hit.item, now) ?? ''}`}
           </span>
           <span class="timeline-soft">
-            {hit.item.node} · {timeWords(hit.item.start)}
+            <bdi>{hit.item.node}</bdi> · {timeWords(hit.item.start)}
           </span>
         </>
       ) : (

@@ -66,6 +66,7 @@ function played(count: number): TimelineMutation[] {
       intent: INTENTS[Math.floor(random() * INTENTS.length)] ?? 'change',
       mode: critical ? 'critical' : 'standard',
       stage,
+      ...(critical && !never ? { participants: nodes } : {}),
       requestedAt: new Date(asked).toISOString(),
       ...(never ? {} : { clearedAt: new Date(cleared).toISOString() }),
       ...(stage === 'cleared' || stage === 'queued' || stage === 'quarantined'

@@ -44,6 +44,10 @@ describe('a mutation on the timeline', () => {
     expect(item('c', 2, 3).frozen).toBeUndefined();
   });
 
+  test('shows what cannot be seen in the words of others', () => {
+    expect(item('a', 0, 1, { intent: 'a\u202eb', node: 'x\ny' })).toMatchObject({ intent: 'a\\u202eb', node: 'x\\ny' });
+  });
+
   test('is reckoned once', () => {
     const one = mutation('a', 0, 1);
     expect(itemOf(one)).toBe(itemOf(one));
@@ -51,14 +55,28 @@ describe('a mutation on the timeline', () => {
 });
 
 describe('bands across all lanes', () => {
-  const { clearedAt: _, ...waiting } = mutation('w', 20, undefined, { mode: 'critical', stage: 'halting' });
-  const items = [item('a', 0, 1), item('b', 5, 9, { mode: 'critical', requestedAt: at(3) }), itemOf(waiting)];
+  const { clearedAt: _, ...waiting } = mutation('w', 20, undefined, {
+    mode: 'critical',
+    stage: 'halting',
+    participants: ['web1'],
+  });
+  const items = [
+    item('a', 0, 1),
+    item('b', 5, 9, { mode: 'critical', participants: [], requestedAt: at(3) }),
+    itemOf(waiting),
+  ];
 
   test('stand for critical mutations, from the request to the clearance', () => {
     expect(bandsOf(items, [])).toMatchObject([
       { key: 'b', from: EPOCH + 3_000, to: EPOCH + 5_000 },
       { key: 'w', from: EPOCH + 20_000, to: Infinity },
     ]);
+  });
+
+  test('do not stand for those that waited or were denied before anything was halted', () => {
+    const { clearedAt: _denied, ...denied } = mutation('d', 1, 2, { mode: 'critical', stage: 'denied' });
+    const { clearedAt: _queued, ...queued } = mutation('q', 1, undefined, { mode: 'critical', stage: 'queued' });
+    expect(bandsOf([itemOf(denied), itemOf(queued)], [])).toEqual([]);
   });
 
   test('of a barrier that stands are drawn once, with who is awaited', () => {
