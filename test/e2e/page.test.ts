@@ -245,6 +245,30 @@ needs('chromium').describe('the page', () => {
     expect(asked.at(-1)).toMatch(/^\d+$/);
   });
 
+  test('lets its connection go while nobody looks, and misses nothing', async () => {
+    const there = own.another();
+    const { page } = await openPage(browser);
+    await page.clock.install();
+    await enter(page, url, operatorToken(own));
+    await there.guard('true', ['--intent', 'seen by somebody']);
+    await rowOf(page, 'seen by somebody').getByText('Committed').waitFor();
+    // As when another tab is chosen, which cannot be done without a window.
+    const look = (state: 'hidden' | 'visible'): Promise<unknown> =>
+      page.evaluate(`Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'))`);
+    const isEvents = (request: { url: () => string }): boolean => request.url().endsWith('/v1/events');
+    const letGo = page.waitForEvent('requestfailed', isEvents);
+    await look('hidden');
+    await page.clock.fastForward(31_000);
+    await letGo;
+    await there.guard('true', ['--intent', 'seen by nobody']);
+    const resumed = page.waitForRequest(isEvents);
+    await look('visible');
+    expect((await resumed).headers()['last-event-id']).toMatch(/^\d+$/);
+    await rowOf(page, 'seen by nobody').getByText('Committed').waitFor();
+    await page.getByText('live', { exact: true }).waitFor();
+  });
+
   test('logs out with the controller it was logged in to', async () => {
     const other = place();
     const first = await other.controller();
