@@ -10,6 +10,8 @@ export interface Result {
   readonly failure: readonly string[];
   /** Why it failed at first, of one that passed when it was run again. */
   readonly atFirst?: readonly string[];
+  /** It was not run, for want of time. */
+  readonly leftOut?: true;
 }
 
 /** What is said of a scenario that failed. */
@@ -54,8 +56,8 @@ export function closingLine(results: readonly Result[]): string {
   const sum = (count: (result: Result) => number): number =>
     results.reduce((total, result) => total + count(result), 0);
   const failed = (result: Result): boolean => result.failure.length > 0;
-  const passes = sum((result) => result.inner.passed + (failed(result) ? 0 : 1));
+  const passes = sum((result) => result.inner.passed + (failed(result) || result.leftOut === true ? 0 : 1));
   const failures = sum((result) => result.inner.failed + (failed(result) ? 1 : 0));
-  const skips = sum((result) => result.inner.skipped);
+  const skips = sum((result) => result.inner.skipped + (result.leftOut === true ? 1 : 0));
   return `${passes} passed, ${failures} failed${skips === 0 ? '' : `, ${skips} skipped`}`;
 }

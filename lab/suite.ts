@@ -52,12 +52,18 @@ export async function runSuite(queue: Queue, ground: Ground): Promise<Result[]> 
   return results;
 }
 
-/** What no machine was left for. What cannot be run has failed. */
-export function notRun(queue: Queue): Result[] {
-  const results: Result[] = [];
-  for (let due = queue.take(); due !== undefined; due = queue.take())
-    results.push(unrun(due.name, 'not run: the machine does not boot'));
-  return results;
+/**
+ * What nobody took. When no machine was left for it, it has failed; when no time was, it is left out and named.
+ */
+export function notRun(queue: Queue, timeIsUp: boolean): Result[] {
+  return queue.rest().map(({ name, atFirst }) => {
+    if (!timeIsUp) return unrun(name, 'not run: the machine does not boot');
+    // It failed, and the time for another try is not there.
+    if (atFirst !== undefined)
+      return { ...unrun(name, 'it failed, and no time is left to run it again'), failure: atFirst };
+    say(`${name}: left out, no time is left for it`);
+    return { name, seconds: 0, inner: { passed: 0, failed: 0, skipped: 0 }, failure: [], leftOut: true };
+  });
 }
 
 async function bootAndRun(due: Due, ground: Ground): Promise<Result & { readonly booted: boolean }> {
