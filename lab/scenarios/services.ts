@@ -55,7 +55,7 @@ export default scenario({
     assert.equal(String(await lab.get(`${await mutations.evidencePath(cleared)}/state`)), 'after\n');
 
     lab.step('log entries have fields');
-    const journal = await lab.sh(`journalctl -u ${UNIT} -t hauki -o json --no-pager | head -n 3`);
+    const journal = await lab.sh(`journalctl -u ${UNIT} -t hauki -o json --no-pager -n 3`);
     assert.match(journal, /"NODE":"/);
     assert.match(journal, /"PRIORITY":"6"/);
 
