@@ -36,6 +36,7 @@ const BENCHES = ['zfs-clear', 'zfs-rollback', 'zfs-list'];
 const MACHINE_BYTES = 5 * 1024 ** 3;
 const EXIT_USAGE = 64;
 const EXIT_INTERRUPTED = 130;
+const MINUTES = Number(process.env['HAUKI_LAB_MINUTES'] ?? Infinity);
 
 const stop = stopSignal();
 process.exitCode = await main(process.argv.slice(2));
@@ -46,6 +47,10 @@ async function main(args: readonly string[]): Promise<number> {
   if (args.some((arg) => ['--help', '-h', 'help'].includes(arg))) {
     console.log(HELP);
     return 0;
+  }
+  if (!(MINUTES > 0)) {
+    console.error(`HAUKI_LAB_MINUTES is a number of minutes, and not "${process.env['HAUKI_LAB_MINUTES']}".`);
+    return EXIT_USAGE;
   }
   const names = scenarioNames(ROOT);
   const [first = ''] = args;
@@ -163,8 +168,7 @@ function machinesMax(): number {
 
 /** What is left of HAUKI_LAB_MINUTES; without it, there is no end. */
 function minutesLeft(): number {
-  const minutes = Number(process.env['HAUKI_LAB_MINUTES'] ?? Infinity);
-  return minutes - process.uptime() / 60;
+  return MINUTES - process.uptime() / 60;
 }
 
 /** Figures are no tests: nothing fails when one is missed. */

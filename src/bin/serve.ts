@@ -16,6 +16,7 @@ import { drivers, newId, serveWebhooks, startController } from './compose.ts';
 import { bindable, type Home, makeHome } from './home.ts';
 import { openLink } from './link.ts';
 import { ledgerAudit } from './ledger-audit.ts';
+import { say } from './output.ts';
 import { builtPage } from './page.ts';
 import { openMcp } from './mcp.ts';
 import { listening } from './listening.ts';
@@ -168,7 +169,7 @@ async function unwind(undo: readonly (() => unknown)[]): Promise<void> {
       await step();
     } catch (error) {
       // One that fails does not keep the others from being taken.
-      process.stderr.write(`hauki: while stopping: ${String(error)}\n`);
+      say(`while stopping: ${String(error)}`);
     }
   }
 }

@@ -25,7 +25,7 @@ export type EventBody =
       readonly node: string;
       readonly fenceFloor?: number;
       readonly namedFloor?: number;
-      /** Leases begin anew. Not there: as versions before 0.2 recorded it, what the wall clock says is left of them. */
+      /** Leases begin anew. Not there: in ledgers from before that, where the wall clock said what was left of them. */
       readonly leases?: 'whole';
     }
   | ({ readonly type: 'reconciled'; readonly fenceFloor?: number } & Findings)

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Stage } from '../core/mutation/mutation.ts';
+import { isFinal, STAGES } from '../core/mutation/mutation.ts';
 import { isActive, type Member } from '../core/node/member.ts';
 import type { Controller } from '../engine/controller.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -11,17 +11,7 @@ export interface StandingOptions {
   readonly webhooks: Pick<Webhooks, 'list'>;
 }
 
-const OPEN: readonly Stage[] = [
-  'queued',
-  'halting',
-  'snapshotting',
-  'verifying',
-  'cleared',
-  'committing',
-  'withdrawing',
-  'rolling_back',
-  'quarantined',
-];
+const OPEN = STAGES.filter((stage) => !isFinal({ stage }));
 const LIVENESSES = ['live', 'late', 'lost', 'unheard'] as const;
 const PHASES = ['flushing', 'frozen', 'proving', 'resuming'] as const;
 const WEBHOOK_STATES = ['active', 'retrying', 'disabled'] as const;

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { CODES, type Code } from '../base/codes.ts';
 import { parseDuration } from '../base/duration.ts';
+import { STAGES } from '../core/mutation/mutation.ts';
 
 /**
  * The HTTP contract: schemas, from which types, validation and OpenAPI follow. Times are ISO 8601 in UTC, durations text with a
@@ -16,21 +17,7 @@ const duration = z
 const time = z.iso.datetime();
 const fence = z.int().min(1).meta({ description: 'The fencing token the clearance came with.' });
 const mutationId = z.string().min(1).max(64);
-const stage = z.enum([
-  'queued',
-  'halting',
-  'snapshotting',
-  'verifying',
-  'cleared',
-  'committing',
-  'withdrawing',
-  'rolling_back',
-  'quarantined',
-  'committed',
-  'rolled_back',
-  'denied',
-  'cancelled',
-]);
+const stage = z.enum(STAGES);
 
 const refusal = z.object({
   code,

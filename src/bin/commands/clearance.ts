@@ -69,12 +69,18 @@ async function tellWhomFor(
   { tell }: Progress,
   over: AbortSignal,
 ): Promise<void> {
-  while (!over.aborted) {
+  await again(over, async () => {
     const words = await client.locks().then(
       ({ locks }) => whomFor(ask, locks),
       () => 'starting a controller',
     );
     if (words !== undefined && !over.aborted) tell(words, `${words} …`);
+  });
+}
+
+async function again(over: AbortSignal, look: () => Promise<void>): Promise<void> {
+  while (!over.aborted) {
+    await look();
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
@@ -97,12 +103,11 @@ async function tellOfBarrier(
   { tell }: Progress,
   over: AbortSignal,
 ): Promise<void> {
-  while (!over.aborted) {
+  await again(over, async () => {
     const { barriers } = await client.barriers().catch(() => ({ barriers: [] }));
     const mine = barriers.find(({ intent }) => intent === ask.intent);
     if (mine !== undefined && !over.aborted) tell(...describeBarrier(mine));
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
+  });
 }
 
 /** @returns what is the case, and the words for it with the time it has taken */

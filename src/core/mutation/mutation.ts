@@ -21,25 +21,8 @@ export type MutationId = string;
  * barrier: `halting` until every node has flushed, `verifying` until every node has said that it stayed halted for the snapshot.
  * `withdrawing` removes what a snapshot that was never granted may have left. `committing` seals again what had been opened.
  */
-export type Stage =
-  | 'queued'
-  | 'halting'
-  | 'snapshotting'
-  | 'verifying'
-  | 'cleared'
-  | 'committing'
-  | 'withdrawing'
-  | 'rolling_back'
-  | 'quarantined'
-  | 'committed'
-  | 'rolled_back'
-  | 'denied'
-  | 'cancelled';
-
-export type FinalStage = Extract<Stage, 'committed' | 'rolled_back' | 'denied' | 'cancelled'>;
-
-const FINAL: ReadonlySet<Stage> = new Set(['committed', 'rolled_back', 'denied', 'cancelled']);
-const LOCKING: ReadonlySet<Stage> = new Set([
+export const STAGES = [
+  'queued',
   'halting',
   'snapshotting',
   'verifying',
@@ -48,7 +31,18 @@ const LOCKING: ReadonlySet<Stage> = new Set([
   'withdrawing',
   'rolling_back',
   'quarantined',
-]);
+  'committed',
+  'rolled_back',
+  'denied',
+  'cancelled',
+] as const;
+
+export type Stage = (typeof STAGES)[number];
+
+export type FinalStage = Extract<Stage, 'committed' | 'rolled_back' | 'denied' | 'cancelled'>;
+
+const FINAL: ReadonlySet<Stage> = new Set(['committed', 'rolled_back', 'denied', 'cancelled']);
+const LOCKING: ReadonlySet<Stage> = new Set(STAGES.filter((stage) => stage !== 'queued' && !FINAL.has(stage)));
 
 /** What happens to a mutation whose lease ran out or whose holder died. */
 export type OnExpiry = 'rollback' | 'quarantine';
