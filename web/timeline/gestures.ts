@@ -109,20 +109,14 @@ export function listenToPointers(element: HTMLElement, scene: Scene, heard: Hear
     view.zoom(1 / 3, scene.timeAt(event.clientX - left));
   };
 
-  element.addEventListener('pointerdown', press);
-  element.addEventListener('pointermove', move);
-  element.addEventListener('pointerup', lift);
-  element.addEventListener('pointercancel', lift);
-  element.addEventListener('pointerleave', leave);
-  element.addEventListener('wheel', wheel, { passive: false });
-  element.addEventListener('dblclick', twice);
-  return () => {
-    element.removeEventListener('pointerdown', press);
-    element.removeEventListener('pointermove', move);
-    element.removeEventListener('pointerup', lift);
-    element.removeEventListener('pointercancel', lift);
-    element.removeEventListener('pointerleave', leave);
-    element.removeEventListener('wheel', wheel);
-    element.removeEventListener('dblclick', twice);
-  };
+  const over = new AbortController();
+  const { signal } = over;
+  element.addEventListener('pointerdown', press, { signal });
+  element.addEventListener('pointermove', move, { signal });
+  element.addEventListener('pointerup', lift, { signal });
+  element.addEventListener('pointercancel', lift, { signal });
+  element.addEventListener('pointerleave', leave, { signal });
+  element.addEventListener('wheel', wheel, { passive: false, signal });
+  element.addEventListener('dblclick', twice, { signal });
+  return () => over.abort();
 }

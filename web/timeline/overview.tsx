@@ -199,16 +199,12 @@ function listenToBrush(box: HTMLElement, view: Viewport): () => void {
   };
 
   const all = (): void => view.fit();
-  box.addEventListener('pointerdown', press);
-  box.addEventListener('pointermove', move);
-  box.addEventListener('pointerup', lift);
-  box.addEventListener('pointercancel', lift);
-  box.addEventListener('dblclick', all);
-  return () => {
-    box.removeEventListener('pointerdown', press);
-    box.removeEventListener('pointermove', move);
-    box.removeEventListener('pointerup', lift);
-    box.removeEventListener('pointercancel', lift);
-    box.removeEventListener('dblclick', all);
-  };
+  const over = new AbortController();
+  const { signal } = over;
+  box.addEventListener('pointerdown', press, { signal });
+  box.addEventListener('pointermove', move, { signal });
+  box.addEventListener('pointerup', lift, { signal });
+  box.addEventListener('pointercancel', lift, { signal });
+  box.addEventListener('dblclick', all, { signal });
+  return () => over.abort();
 }
