@@ -49,18 +49,6 @@ export function ago(ms: number): string {
   return ms < 1000 ? 'just now' : `${duration(Math.floor(ms / 1000) * 1000).replace('.0 s', ' s')} ago`;
 }
 
-/** Bytes: `27 KB`, `1.2 GB`. */
-export function size(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value < 9.95 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
-
 /** `1 node`, `3 nodes`. */
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;

@@ -43,18 +43,6 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof RefusedError ? CODES[error.refusal.code].exit : CODES.internal.exit;
 }
 
-/** Bytes for people: `27 KB`, `1.2 GB`. */
-export function size(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
-
 let gone = false;
 
 /** Nobody reads stdout any more: what goes on and on can stop. */

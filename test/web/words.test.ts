@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { ago, count, duration, size } from '../../web/words.ts';
+import { ago, count, duration } from '../../web/words.ts';
 
 describe('words', () => {
   test.each([
@@ -27,18 +27,6 @@ describe('words', () => {
     [180_000, '3 min ago'],
   ])('what was %d ms ago was %s', (ms, words) => {
     expect(ago(ms)).toBe(words);
-  });
-
-  test.each([
-    [0, '0 B'],
-    [999, '999 B'],
-    [1_000, '1.0 KB'],
-    [9_950, '10 KB'],
-    [999_600, '1.0 MB'],
-    [1_230_000_000, '1.2 GB'],
-    [5e16, '50000 TB'],
-  ])('%d bytes are %s', (bytes, words) => {
-    expect(size(bytes)).toBe(words);
   });
 
   test('count says one or many', () => {

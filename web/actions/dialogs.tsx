@@ -7,7 +7,8 @@ import { isBlocked, planText } from '../mutation/plan.ts';
 import { ActionDialog, type Choice } from '../parts/dialog.tsx';
 import { Loading, Notice, RefusalNotice } from '../parts/notice.tsx';
 import { Words } from '../parts/text.tsx';
-import { count, size, stageWords } from '../words.ts';
+import { size } from '../../src/base/size.ts';
+import { count, stageWords } from '../words.ts';
 import type { Action } from './asking.ts';
 
 interface DialogProps<K extends Action['kind']> {

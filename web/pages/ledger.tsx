@@ -8,7 +8,8 @@ import { useAsked, useLive, useObserved } from '../live/hooks.ts';
 import { LookIcon } from '../parts/icons.tsx';
 import { Empty, Loading, Notice, RefusalNotice } from '../parts/notice.tsx';
 import { Fact, Facts, Time } from '../parts/text.tsx';
-import { count, duration, size } from '../words.ts';
+import { size } from '../../src/base/size.ts';
+import { count, duration } from '../words.ts';
 
 const PAGE = 50;
 

@@ -10,7 +10,8 @@ import { BarrierPanel } from '../parts/barrier.tsx';
 import { Empty, Loading, RefusalNotice } from '../parts/notice.tsx';
 import { Ago, Fact, Facts, Time, Words } from '../parts/text.tsx';
 import { hashOf } from '../route.ts';
-import { duration, type Look, size } from '../words.ts';
+import { size } from '../../src/base/size.ts';
+import { duration, type Look } from '../words.ts';
 
 /** The nodes, how each was heard last, and what they are at. */
 export function MeshPage() {

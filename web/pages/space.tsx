@@ -11,7 +11,8 @@ import { Rows } from '../parts/rows.tsx';
 import { Time, Words } from '../parts/text.tsx';
 import { hashOf } from '../route.ts';
 import { type Row, spaceOf } from '../space/space.ts';
-import { count, size } from '../words.ts';
+import { size } from '../../src/base/size.ts';
+import { count } from '../words.ts';
 
 /** What is kept, why, how much it holds, and what letting go would free. */
 export function SpacePage() {

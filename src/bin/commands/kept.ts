@@ -1,8 +1,9 @@
+import { size } from '../../base/size.ts';
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import type { KeptView } from '../../wire/http.ts';
 import { calling, connect } from '../connect.ts';
 import { absolute } from '../home.ts';
-import { oneLine, printJson, printText, size, table } from '../output.ts';
+import { oneLine, printJson, printText, table } from '../output.ts';
 import { type ReadOptions, when } from './history.ts';
 
 /** What is kept on the storage: `hauki snapshots`, `evidence`, `prune`, `seal`, `unseal`. */

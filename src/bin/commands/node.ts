@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { size } from '../../base/size.ts';
 import { formatDuration, parseDuration } from '../../base/duration.ts';
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import { nodeRefusal } from '../../core/policy/policy.ts';
@@ -11,7 +12,7 @@ import type { Invite, NodeView } from '../../wire/mesh.ts';
 import { calling, connect } from '../connect.ts';
 import { faultPoint } from '../fault.ts';
 import { nodeHomeFrom } from '../home.ts';
-import { oneLine, printJson, printText, say, size, table } from '../output.ts';
+import { oneLine, printJson, printText, say, table } from '../output.ts';
 import { when } from './history.ts';
 
 const EXIT_DENIED = 75;

@@ -1,8 +1,9 @@
+import { size } from '../../base/size.ts';
 import { formatDuration } from '../../base/duration.ts';
 import type { LockList, StatusView } from '../../wire/http.ts';
 import { paintFor, styleOfStage } from '../colour.ts';
 import { calling, connect } from '../connect.ts';
-import { oneLine, printJson, printText, size, table } from '../output.ts';
+import { oneLine, printJson, printText, table } from '../output.ts';
 import type { ReadOptions } from './history.ts';
 
 const FINDINGS_SHOWN = 5;
