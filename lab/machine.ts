@@ -11,6 +11,8 @@ import type { Run } from './run.ts';
 import { Lost, Ssh } from './ssh.ts';
 
 const MEMORY_MIB = 3072;
+/** Beside its root: for the scenarios' pool, and for LXD's. The files are sparse. */
+const POOL_DISKS = ['pool', 'lxd'] as const;
 const POOL_DISK_GIB = 4;
 const BOOT_SECONDS_MAX = 240;
 
@@ -98,7 +100,7 @@ export class Machine {
   /** Ends it and throws its disks away: the next boot begins with fresh ones. */
   async discard(): Promise<void> {
     await this.powerCut();
-    for (const disk of this.#disks()) rmSync(disk, { force: true });
+    for (const disk of [this.#root, ...this.#pools().values()]) rmSync(disk, { force: true });
   }
 
   /** The end of what the guest's console and QEMU said, for whoever has to find out why it died. */
@@ -110,23 +112,29 @@ export class Machine {
     return said.join('\n');
   }
 
-  #disks(): [root: string, pool: string] {
-    return [join(this.#run.scratch, 'root.qcow2'), join(this.#run.scratch, 'pool.img')];
+  get #root(): string {
+    return join(this.#run.scratch, 'root.qcow2');
+  }
+
+  /** By serial, as the guest knows them. */
+  #pools(): ReadonlyMap<string, string> {
+    return new Map(POOL_DISKS.map((serial) => [serial, join(this.#run.scratch, `${serial}.img`)]));
   }
 
   async #makeDisks(): Promise<void> {
-    const [root, pool] = this.#disks();
+    const root = this.#root;
     if (!existsSync(root))
       await runHost(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', this.#image.disk, '-F', 'raw', root], {
         stop: this.#stop,
       });
-    if (existsSync(pool)) return;
-    writeFileSync(pool, '');
-    truncateSync(pool, POOL_DISK_GIB * 1024 ** 3);
+    for (const pool of this.#pools().values()) {
+      if (existsSync(pool)) continue;
+      writeFileSync(pool, '');
+      truncateSync(pool, POOL_DISK_GIB * 1024 ** 3);
+    }
   }
 
   async #startQemu(): Promise<void> {
-    const [root, pool] = this.#disks();
     this.#port = await freePort();
     const drive = (file: string, format: string, serial: string, more = ''): string[] => [
       ...['-drive', `file=${file},format=${format},if=none,id=${serial},cache=unsafe${more}`],
@@ -139,8 +147,8 @@ export class Machine {
         ...['-display', 'none', '-serial', `file:${this.console}`, '-no-reboot'],
         ...['-kernel', this.#image.kernel, '-initrd', this.#image.initrd],
         ...['-append', 'console=ttyS0 quiet root=/dev/disk/by-id/virtio-root rw panic=-1 mitigations=off'],
-        ...drive(root, 'qcow2', 'root'),
-        ...drive(pool, 'raw', 'pool'),
+        ...drive(this.#root, 'qcow2', 'root'),
+        ...[...this.#pools()].flatMap(([serial, file]) => drive(file, 'raw', serial)),
         ...drive(this.#cargo.file, 'raw', 'cargo', ',readonly=on'),
         // Nothing in the guest reaches the world, and only this machine reaches the guest.
         ...['-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${this.#port}-:22`],

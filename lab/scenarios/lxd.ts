@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 
-import { startLxd } from '../lxd.ts';
+import { LXD_POOL, startLxd } from '../lxd.ts';
 import { Mutations } from '../mutations.ts';
 import { scenario } from '../scenario.ts';
+
+/** As LXD calls the container's own dataset. */
+const CONTAINER = `${LXD_POOL}/containers/hauki-crm`;
 
 export default scenario({
   about:
@@ -21,8 +24,8 @@ export default scenario({
 
     lab.step('a snapshot of the container, as LXD makes it');
     await lxd.lxc('snapshot', 'hauki-crm', 'before');
-    const snapshots = await lab.sh('zfs list -H -t snapshot -o name -r tank/lxd/containers/hauki-crm');
-    assert.equal(snapshots.trim(), 'tank/lxd/containers/hauki-crm@snapshot-before');
+    const snapshots = await lab.sh(`zfs list -H -t snapshot -o name -r ${CONTAINER}`);
+    assert.equal(snapshots.trim(), `${CONTAINER}@snapshot-before`);
 
     lab.step('a change made inside the container is undone from the host, and the container sees it at once');
     // The container's root is nobody special outside.
@@ -38,16 +41,13 @@ export default scenario({
     assert.equal(String(await lab.get(`${await mutations.evidencePath(cleared)}/from the host`)), 'failed\n');
 
     lab.step('the container’s own dataset is guarded too, and LXD’s snapshot stays');
-    const whole = await mutations.cleared(['tank/lxd/containers/hauki-crm'], 'an upgrade inside');
-    assert.match(whole.snapshot, /^tank\/lxd\/containers\/hauki-crm@PRE_/);
+    const whole = await mutations.cleared([CONTAINER], 'an upgrade inside');
+    assert.ok(whole.snapshot.startsWith(`${CONTAINER}@PRE_`), whole.snapshot);
     await lxd.lxc('snapshot', 'hauki-crm', 'meanwhile');
     const refused = await mutations.rollbackRefused(whole);
     assert.match(refused.message, /hauki-crm@snapshot-meanwhile/);
     await lxd.lxc('delete', 'hauki-crm/meanwhile');
     await mutations.resolve(whole, 'rollback');
-    assert.match(
-      await lab.sh('zfs list -H -t snapshot -o name -r tank/lxd/containers/hauki-crm'),
-      /@snapshot-before\n/,
-    );
+    assert.match(await lab.sh(`zfs list -H -t snapshot -o name -r ${CONTAINER}`), /@snapshot-before\n/);
   },
 });
