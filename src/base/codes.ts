@@ -144,3 +144,6 @@ export const CODES = {
 } as const satisfies Record<string, { http: number; exit: number; retry: boolean; hint: string }>;
 
 export type Code = keyof typeof CODES;
+
+/** For schemas. */
+export const CODE_NAMES = Object.keys(CODES) as [Code, ...Code[]];

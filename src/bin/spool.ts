@@ -1,6 +1,5 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
-import { refusal, RefusedError } from '../base/refusal.ts';
 import { nodeHomeFrom } from './home.ts';
 import { nodeFolder } from '../vault/layout.ts';
 import { readNodeConfig } from './node-config.ts';
@@ -22,14 +21,4 @@ export async function spoolOf(node: string, named: string | undefined): Promise<
     if (config.vault !== undefined) return nodeFolder(config.vault.mount, node);
   }
   return undefined;
-}
-
-/** @throws RefusedError `spool_missing` when nobody says */
-export async function requiredSpool(node: string, named: string | undefined): Promise<string> {
-  const spool = await spoolOf(node, named);
-  if (spool !== undefined) return spool;
-  const file = join(nodeHomeFrom(process.env), 'node.yaml');
-  throw new RefusedError(
-    refusal('spool_missing', `Nothing here says where the spool of node ${node} is (not ${file}).`),
-  );
 }

@@ -17,13 +17,16 @@ export function taskVerbs({ program, answer }: VerbTools): Readonly<Record<strin
           .option('--spool <dir>', "the node's spool (default: what node.yaml of this machine says)")
           .option('--controller <address>', 'instead of the one on HAUKI_HOME')
           .option('--json', 'print one JSON document on stdout, and nothing else');
-      below('drop', "put a file into a node's inbox, and tell the node")
+      below('drop', "put a file into a node's inbox, in its spool or by the controller")
         .argument('<file>', 'a script that begins with #!, or a unified diff; - reads stdin')
         .option('--as <name>', "what the task is called (default: the file's name)")
         .option('--sign <key>', 'sign it by ssh-keygen with this key')
         .addHelpText(
           'after',
-          '\nHeader lines at its top: #hauki intent: …, mode, timeout, verify, datasets, name. See docs/tasks.md.',
+          `
+Where nothing here says where the node's spool is, the task goes by the controller and the node's link:
+then it has to be signed, and has 128 KiB at most.
+Header lines at its top: #hauki intent: …, mode, timeout, verify, datasets, name. See docs/tasks.md.`,
         )
         .action(
           answer(async (node: string, file: string, options: DropOptions) =>

@@ -33,7 +33,7 @@ import type {
   PolicyView,
 } from '../wire/mesh.ts';
 import type { LedgerPage, LedgerView, VerificationView } from '../wire/ledger.ts';
-import type { TaskDenied, TaskList } from '../wire/tasks.ts';
+import type { TaskDenied, TaskDrop, TaskDropped, TaskList } from '../wire/tasks.ts';
 import { type Address, type Call, lines, send, text } from './transport.ts';
 
 /** A clearance that hangs on an open connection. */
@@ -177,6 +177,11 @@ export class Client {
   /** What was heard of a node's tasks. */
   tasks(node: string): Promise<TaskList> {
     return this.#json({ method: 'GET', path: `/v1/nodes/${encodeURIComponent(node)}/tasks` });
+  }
+
+  /** Has a node take a signed task into its inbox, which it does at once or not at all. */
+  dropTask(node: string, drop: TaskDrop): Promise<TaskDropped> {
+    return this.#json({ method: 'POST', path: `/v1/nodes/${encodeURIComponent(node)}/tasks`, body: drop });
   }
 
   /** A node's word that it denied a task by itself. */

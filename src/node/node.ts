@@ -1,8 +1,9 @@
 import { loadavg } from 'node:os';
 
+import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Heartbeat, TaskPiece } from '../ports/mesh.ts';
+import type { Heartbeat, TaskDrop, TaskPiece } from '../ports/mesh.ts';
 import type { Vault, VaultView } from '../ports/vault.ts';
 import type { MessageToNode, NodeAnswer, NodeCommand } from '../wire/link.ts';
 import { flush, type FlushPlan } from './halting/flush.ts';
@@ -49,6 +50,8 @@ export interface Tasks {
   start(mayTake: () => boolean): void;
   /** Looks for tasks now. */
   poll(): void;
+  /** Takes one into the inbox, if it is signed by somebody who may. @returns in words, what becomes of it @throws RefusedError */
+  drop(drop: TaskDrop): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -200,17 +203,24 @@ export class MeshNode {
     }
   }
 
-  async #obey({ id, verb }: NodeCommand): Promise<NodeAnswer> {
-    const answer = { type: 'answer', id } as const;
-    switch (verb) {
+  async #obey(command: NodeCommand): Promise<NodeAnswer> {
+    const answer = { type: 'answer', id: command.id } as const;
+    const { tasks } = this.#options;
+    switch (command.verb) {
       case 'ping':
         return { ...answer, ok: true };
       case 'thaw':
         return { ...answer, ok: true, words: await this.thaw('the controller asked for it') };
       case 'poll':
-        if (this.#options.tasks === undefined) return { ...answer, ok: false, words: 'This node runs no tasks.' };
-        this.#options.tasks.poll();
+        if (tasks === undefined) return { ...answer, ok: false, words: 'This node runs no tasks.' };
+        tasks.poll();
         return { ...answer, ok: true, words: 'It looks for tasks now.' };
+      case 'drop':
+        if (tasks === undefined) return { ...answer, ok: false, words: 'This node runs no tasks.' };
+        return tasks.drop(command.drop).then(
+          (said) => ({ ...answer, ok: true, words: said }),
+          (error: unknown) => ({ ...answer, ok: false, refusal: sayable(error) }),
+        );
     }
   }
 
@@ -276,6 +286,12 @@ export class MeshNode {
       leases: this.leases.named,
     };
   }
+}
+
+/** As much of a refusal as a message holds. */
+function sayable(error: unknown): Refusal {
+  const why = error instanceof RefusedError ? error.refusal : refusal('internal', String(error));
+  return { code: why.code, message: why.message.slice(0, 1_000), hint: why.hint.slice(0, 1_000) };
 }
 
 /**

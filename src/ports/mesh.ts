@@ -54,7 +54,7 @@ export interface Carrier {
   /** An answer to a node's heartbeat, where it is reached. Not there: this carrier takes orders only. */
   tell?(node: string, word: LeaseWord): void;
   /** Has a node do something that is no part of a barrier, and waits for its answer. Not there: this carrier takes orders only. */
-  command?(node: string, verb: NodeVerb): Promise<Result<NodeAnswered, Refusal>>;
+  command?(node: string, ask: NodeAsk): Promise<Result<NodeAnswered, Refusal>>;
 }
 
 /** Something that a node's task said, or how it stands. */
@@ -69,13 +69,25 @@ export interface TaskPiece {
   readonly leftOut?: number | undefined;
 }
 
-/** `ping` only answers; `thaw` ends whatever the node is halted for; `poll` looks for work now. */
-export type NodeVerb = 'ping' | 'thaw' | 'poll';
+/** A task on its way to a node's inbox. */
+export interface TaskDrop {
+  /** What it is called. */
+  readonly task: string;
+  /** Its bytes, base64. */
+  readonly content: string;
+  /** As ssh-keygen makes it: armoured text. A node takes nothing over its link without one. */
+  readonly signature?: string | undefined;
+}
+
+/** `ping` only answers; `thaw` ends whatever the node is halted for; `poll` looks for work now; `drop` is a task for its inbox. */
+export type NodeAsk = { readonly verb: 'ping' | 'thaw' | 'poll' } | { readonly verb: 'drop'; readonly drop: TaskDrop };
 
 export interface NodeAnswered {
   /** False: the node would not. */
   readonly ok: boolean;
   readonly words?: string | undefined;
+  /** Why it would not, where that has a code. */
+  readonly refusal?: Refusal | undefined;
 }
 
 /** A distributed memory barrier over the mesh's nodes. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { CODES, type Code } from '../base/codes.ts';
+import { type Code, CODE_NAMES } from '../base/codes.ts';
 import { parseDuration } from '../base/duration.ts';
 import { STAGES } from '../core/mutation/mutation.ts';
 
@@ -8,7 +8,7 @@ import { STAGES } from '../core/mutation/mutation.ts';
  * unit (`10m`), sizes bytes. Requests refuse members they do not know; answers may gain members.
  */
 
-const code = z.enum(Object.keys(CODES) as [Code, ...Code[]]).meta({ description: 'See docs/errors.md.' });
+const code = z.enum(CODE_NAMES).meta({ description: 'See docs/errors.md.' });
 const duration = z
   .string()
   .regex(/^(\d+(\.\d+)?(ms|s|m|h|d))+$/, 'a duration with its unit, such as 500ms, 30s, 10m or 1h30m')

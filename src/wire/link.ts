@@ -1,8 +1,10 @@
 import * as z from 'zod';
+import { CODE_NAMES } from '../base/codes.ts';
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Order } from '../core/barrier/message.ts';
 import type { Heartbeat, LeaseWord, TaskPiece } from '../ports/mesh.ts';
+import { TaskDrop } from './tasks.ts';
 
 /**
  * Messages between a controller and its nodes: one JSON document each, a WebSocket frame on the link, a signed line on IRC. Who sent
@@ -23,13 +25,11 @@ const halt = z.object({
   intent: words,
 });
 const resume = z.object({ type: z.literal('resume'), epoch, order: count });
-/** To a node: something to do now that is no part of a barrier. */
-const command = z.object({
-  type: z.literal('command'),
-  id: z.string().max(64),
-  /** `ping` only answers; `thaw` ends whatever the node is halted for; `poll` looks for tasks now. */
-  verb: z.enum(['ping', 'thaw', 'poll']),
-});
+/** To a node: something to do now that is no part of a barrier. See NodeAsk. */
+const command = z.discriminatedUnion('verb', [
+  z.object({ type: z.literal('command'), id: z.string().max(64), verb: z.enum(['ping', 'thaw', 'poll']) }),
+  z.object({ type: z.literal('command'), id: z.string().max(64), verb: z.literal('drop'), drop: TaskDrop }),
+]);
 
 /** To a node: what became of a clearance that its heartbeat named. */
 const renewed = z.object({
@@ -77,6 +77,8 @@ const answer = z.object({
   id: z.string().max(64),
   ok: z.boolean(),
   words: words.optional(),
+  // A newer node may have codes that this controller does not know.
+  refusal: z.object({ code: z.enum(CODE_NAMES).catch('internal'), message: words, hint: words }).optional(),
 });
 
 /** What a node's tasks say and how they stand, as it happens. Bounded by the node; what is lost stands in the task's log. */

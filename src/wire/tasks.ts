@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { CODES, type Code } from '../base/codes.ts';
+import { CODE_NAMES } from '../base/codes.ts';
+import { DROP_BYTES_MAX } from '../core/task/limits.ts';
 
 /** The HTTP contract of nodes' tasks. */
 
@@ -27,11 +28,30 @@ export const TaskDenied = z
   .strictObject({
     node: z.string().max(256).optional(),
     task: taskName,
-    code: z.enum(Object.keys(CODES) as [Code, ...Code[]]),
+    code: z.enum(CODE_NAMES),
     message: z.string().max(2_000),
   })
   .meta({ id: 'TaskDenied', description: 'A node denied a task before anybody was asked: to be put on record.' });
+const SIGNATURE_CHARACTERS_MAX = 16 * 1024;
+
+export const TaskDrop = z
+  .strictObject({
+    task: taskName.meta({ description: 'What it is to be called.' }),
+    content: z
+      .base64()
+      .max(4 * Math.ceil(DROP_BYTES_MAX / 3))
+      .meta({ description: 'Its bytes, 128 KiB at most; base64.' }),
+    signature: z.string().max(SIGNATURE_CHARACTERS_MAX).optional().meta({
+      description: 'What `ssh-keygen -Y sign -n hauki-task` made of them. A node takes nothing this way without.',
+    }),
+  })
+  .meta({ id: 'TaskDrop', description: "A task for a node's inbox." });
+export const TaskDropped = z
+  .object({ node: z.string(), task: z.string(), words: z.string().meta({ description: 'The answer of the node.' }) })
+  .meta({ id: 'TaskDropped' });
 export const TaskNoted = z.object({ noted: z.literal(true) }).meta({ id: 'TaskNoted' });
 
 export type TaskList = z.infer<typeof TaskList>;
+export type TaskDrop = z.infer<typeof TaskDrop>;
+export type TaskDropped = z.infer<typeof TaskDropped>;
 export type TaskDenied = z.infer<typeof TaskDenied>;

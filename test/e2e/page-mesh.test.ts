@@ -1,11 +1,14 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { Browser } from 'playwright-core';
 
 import type { NodeList } from '../../src/wire/mesh.ts';
 import { needs } from '../needs.ts';
+import { tasksAt } from './tasks.ts';
 import { until } from '../until.ts';
 import { expectAccessible, launch, enter, openPage, operatorToken, urlOf } from './browser.ts';
 import { openMesh } from './mesh-place.ts';
@@ -58,6 +61,46 @@ needs('chromium').describe('the page of a mesh', () => {
     await barrier.waitFor({ state: 'detached' });
     await page.getByRole('link', { name: 'before the upgrade' }).click();
     await page.getByRole('list', { name: 'How it went' }).getByText('Master snapshot').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('drops a task that was signed elsewhere, and says why another is not taken', { timeout: 90_000 }, async () => {
+    const signers = join(mkdtempSync(join(tmpdir(), 'hauki-signers-')), 'signers');
+    onTestFinished(() => rmSync(dirname(signers), { recursive: true }));
+    const { own, controller, ended, count, counting } = await tasksAt({ signers }, true);
+    const alice = join(own.folder, 'alice');
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', alice]);
+    writeFileSync(signers, `alice@example.org ${readFileSync(`${alice}.pub`, 'utf8')}`);
+    const task = join(own.folder, 'third_strike.task');
+    writeFileSync(task, counting('strike', 'echo struck'));
+    execFileSync('ssh-keygen', ['-Y', 'sign', '-f', alice, '-n', 'hauki-task', task], { stdio: 'ignore' });
+    const other = join(own.folder, 'other.task');
+    writeFileSync(other, counting('other', 'true'));
+
+    const { page, complaints } = await openPage(browser);
+    await enter(page, urlOf(controller), operatorToken(own));
+    await page.getByRole('link', { name: 'Mesh' }).click();
+    await page.getByRole('button', { name: 'Drop a task …' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Drop a task at crm?' });
+    const drop = dialog.getByRole('button', { name: 'Drop' });
+    expect(await drop.isDisabled()).toBe(true);
+    await dialog.getByLabel('Task').setInputFiles(other);
+    expect(await drop.isDisabled()).toBe(true);
+    await dialog.getByLabel('Its signature').setInputFiles(`${task}.sig`);
+    await dialog.getByLabel('The plan').getByText('crm checks the signature of other.task').waitFor();
+    await expectAccessible(page);
+    await drop.click();
+    await dialog.getByText(/Node crm does not take it: The signature .* does not hold for these bytes/).waitFor();
+    await dialog.getByLabel('Task').setInputFiles(task);
+    await dialog.getByLabel('What is to run').getByText('echo struck').waitFor();
+    // The browser has told of the answer above by itself.
+    complaints.splice(0);
+    await drop.click();
+    await page.getByText('third_strike.task was dropped at crm: signed by alice@example.org').waitFor();
+    expect(await ended('third_strike.task', 'done')).toMatchObject({ signer: 'alice@example.org' });
+    await page.getByRole('button', { name: 'Tasks', exact: true }).click();
+    await page.getByRole('list', { name: 'Tasks of crm' }).getByText('third_strike.task', { exact: true }).waitFor();
+    expect([count('strike'), count('other')]).toEqual([1, 0]);
     expect(complaints).toEqual([]);
   });
 

@@ -142,6 +142,49 @@ needs('ssh-keygen').describe('hauki task', () => {
     },
   );
 
+  test(
+    'drops by the controller where the spool is not at hand, and only what is signed',
+    { timeout: 60_000 },
+    async () => {
+      const { own, node, ended, key, file, counting, count, names } = await signedAt();
+      const alice = key('alice');
+      const socket = `unix:${own.home}/controller.sock`;
+      const drop = async (path: string, ...more: readonly string[]): Promise<readonly unknown[]> => {
+        const env = { HAUKI_NODE_HOME: join(own.folder, 'elsewhere'), HAUKI_CONTROLLER: socket };
+        const { code, stdout } = await own.run(['task', 'drop', 'crm', path, ...more, '--json'], { env });
+        const said = JSON.parse(stdout) as { readonly status: string; readonly code?: string };
+        return [code, said.code ?? said.status];
+      };
+      const largest = counting('large', 'exit 0\n');
+      const padded = (bytes: number): string => largest + 'x'.repeat(bytes - Buffer.byteLength(largest));
+      const large = file('as large as can be', padded(128 * 1024));
+      expect(await drop(large, '--sign', alice)).toEqual([0, 'dropped']);
+      expect(await ended('as large as can be', 'done')).toMatchObject({ signer: 'alice@example.org' });
+      expect(await drop(file('too large', padded(128 * 1024 + 1)), '--sign', alice)).toEqual([75, 'task_invalid']);
+
+      const text = counting('bad', 'true');
+      expect(await drop(file('unsigned', text))).toEqual([75, 'task_unsigned']);
+      expect(await drop(file('stranger', text), '--sign', key('mallory'))).toEqual([75, 'task_unsigned']);
+      const named = file('named', counting('bad', 'true', '#hauki name: named\n'));
+      expect(await drop(named, '--sign', alice, '--as', 'other')).toEqual([75, 'task_invalid']);
+      const records = await own.run(['audit', 'export']);
+      expect(records.stdout.match(/"access_denied"[^\n]*task (?:unsigned|stranger|other) for node crm/g)).toHaveLength(3);
+
+      // Two of one name at once: each is either taken and run, or told that the other waits.
+      const one = file('twice', counting('twice', 'sleep 2'));
+      const both = await Promise.all([drop(one, '--sign', alice), drop(one, '--sign', alice)]);
+      await ended('twice', 'done');
+      const taken = both.filter(([code]) => code === 0).length;
+      await until(() => count('twice') === taken, 'each that was taken has run');
+
+      node.signal('SIGTERM');
+      await node.running.done;
+      expect(await drop(one, '--sign', alice)).toEqual([75, 'node_lost']);
+      expect([count('large'), count('bad')]).toEqual([1, 0]);
+      expect(names('inbox')).toEqual([]);
+    },
+  );
+
   test('refuses what cannot be dropped, and says what to do', async () => {
     const { own, node, file } = await signedAt();
     const refused = async (...args: readonly string[]): Promise<unknown[]> => {
@@ -157,7 +200,7 @@ needs('ssh-keygen').describe('hauki task', () => {
     expect(await refused('drop', 'crm', file('typo', '#!/bin/sh\n#hauki modus: x\n'))).toEqual([75, 'task_invalid']);
     expect(await refused('drop', 'crm', task, '--sign', join(own.folder, 'absent'))).toEqual([75, 'task_unsigned']);
     expect(await refused('drop', 'crm', task, '--spool', join(own.folder, 'absent'))).toEqual([64, 'spool_missing']);
-    expect(await refused('drop', 'other', task)).toEqual([64, 'spool_missing']);
+    expect(await refused('drop', 'other', task)).toEqual([75, 'node_unknown']);
     expect(await refused('show', 'crm', 'absent')).toEqual([75, 'task_unknown']);
     expect(await refused('logs', 'crm', 'absent')).toEqual([75, 'task_unknown']);
   });

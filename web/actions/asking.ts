@@ -9,6 +9,7 @@ type Meant = Pick<MutationView, 'mutation' | 'intent' | 'stage' | 'pinned' | 'sn
 export type Action =
   | { readonly kind: 'rollback' | 'resolve' | 'pin'; readonly mutation: Meant }
   | { readonly kind: 'thaw'; readonly node: string; readonly why: string }
+  | { readonly kind: 'drop'; readonly node: string }
   | { readonly kind: 'prune' };
 
 export const AskingContext = createContext<(action: Action) => void>(() => {});

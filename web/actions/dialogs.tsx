@@ -10,8 +10,9 @@ import { Words } from '../parts/text.tsx';
 import { size } from '../../src/base/size.ts';
 import { count, stageWords } from '../words.ts';
 import type { Action } from './asking.ts';
+import { DropDialog } from './drop.tsx';
 
-interface DialogProps<K extends Action['kind']> {
+export interface DialogProps<K extends Action['kind']> {
   readonly action: Extract<Action, { readonly kind: K }>;
   readonly done: (words: string) => void;
   readonly close: () => void;
@@ -28,6 +29,8 @@ export function Asking({ action, ...rest }: DialogProps<Action['kind']>) {
       return <PinDialog action={{ ...action, kind: 'pin' }} {...rest} />;
     case 'thaw':
       return <ThawDialog action={action} {...rest} />;
+    case 'drop':
+      return <DropDialog action={action} {...rest} />;
     case 'prune':
       return <PruneDialog action={action} {...rest} />;
   }

@@ -93,6 +93,11 @@ function NodeCard({ node: { node, state, presence, expiresAt, joinedAt } }: { re
           <button type="button" class="button quiet" aria-expanded={open} onClick={() => setOpen(!open)}>
             Tasks
           </button>
+          {presence.liveness === 'live' && may ? (
+            <button type="button" class="button quiet" onClick={() => ask({ kind: 'drop', node })}>
+              Drop a task …
+            </button>
+          ) : null}
           {presence.state !== 'running' && may ? (
             <button
               type="button"

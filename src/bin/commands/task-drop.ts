@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { lstat, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import { readHeader } from '../../core/task/header.ts';
-import { SIGNATURE, taskNameRefusal } from '../../core/task/name.ts';
-import { flushFolder } from '../../node/task/folders.ts';
+import { DROP_BYTES_MAX } from '../../core/task/limits.ts';
+import { taskNameRefusal } from '../../core/task/name.ts';
+import { type Put, putTask } from '../../node/task/put.ts';
 import { isPatch } from '../../surgery/surgeon.ts';
 import { calling, connect } from '../connect.ts';
 import { oneLine, printJson, printText, say } from '../output.ts';
-import { requiredSpool } from '../spool.ts';
+import { spoolOf } from '../spool.ts';
 import { usage } from './asking.ts';
 
 export interface DropOptions {
@@ -21,7 +21,10 @@ export interface DropOptions {
   readonly json?: boolean;
 }
 
-/** `hauki task drop`: a file into a node's inbox, whole or not at all; then the node is told. */
+/**
+ * `hauki task drop`: a file into a node's inbox, whole or not at all; then the node is told. Where its spool is not known here, the file goes
+ * by the controller and the node's link.
+ */
 export async function taskDrop(node: string, file: string, options: DropOptions): Promise<number> {
   const name = options.as ?? (file === '-' ? '' : basename(file));
   if (name === '') throw usage('What comes from stdin has no name.', 'Give it one: --as NAME.');
@@ -30,9 +33,11 @@ export async function taskDrop(node: string, file: string, options: DropOptions)
   const bytes = await read(file);
   const refused = unfit(bytes);
   if (refused !== undefined) throw refused;
-  const inbox = join(await requiredSpool(node, options.spool), 'inbox');
   const signature = options.sign === undefined ? undefined : await sign(bytes, options.sign);
-  await put(inbox, name, bytes, signature, file === '-' ? undefined : (await stat(file)).mtime);
+  const spool = await spoolOf(node, options.spool);
+  if (spool === undefined) return byController(node, { name, bytes, signature }, options);
+  const inbox = join(spool, 'inbox');
+  await putTask(inbox, { name, bytes, signature, ...(file === '-' ? {} : { modified: (await stat(file)).mtime }) });
 
   const told = await calling(connect(options.controller), (client) => client.command(node, 'poll')).then(
     ({ ok, words }) => (ok ? undefined : (words ?? 'it would not')),
@@ -46,6 +51,27 @@ export async function taskDrop(node: string, file: string, options: DropOptions)
   printText(`dropped    ${oneLine(name)} into ${oneLine(inbox)}`);
   if (told === undefined) say(`node ${node} was told; watch it: hauki task logs -f ${node} '${oneLine(name)}'`);
   else say(`node ${node} could not be told (${oneLine(told)}); it looks by itself every second`);
+  return 0;
+}
+
+async function byController(node: string, { name, bytes, signature }: Put, options: DropOptions): Promise<number> {
+  if (bytes.length > DROP_BYTES_MAX) {
+    const hint = "Drop it on a machine that has the node's spool, or name that: --spool DIR.";
+    const most = `${DROP_BYTES_MAX / 1024} KiB`;
+    throw new RefusedError(refusal('task_invalid', `A task that goes by the controller has ${most} at most.`, hint));
+  }
+  const drop = {
+    task: name,
+    content: bytes.toString('base64'),
+    ...(signature === undefined ? {} : { signature: String(signature) }),
+  };
+  const { words } = await calling(connect(options.controller), (client) => client.dropTask(node, drop));
+  if (options.json) {
+    printJson({ status: 'dropped', node, task: name, signed: true, told: true });
+    return 0;
+  }
+  printText(`dropped    ${oneLine(name)} at node ${node}, by the controller: ${oneLine(words)}`);
+  say(`watch it: hauki task logs -f ${node} '${oneLine(name)}'`);
   return 0;
 }
 
@@ -95,50 +121,4 @@ function sign(bytes: Buffer, key: string): Promise<Buffer> {
       else fail(complaint.trim().split('\n').at(-1) ?? `ssh-keygen ended with ${code}`);
     });
   });
-}
-
-/** Under a name that is left alone; flushed; then the signature takes its place, and the task after it. */
-async function put(
-  inbox: string,
-  name: string,
-  bytes: Buffer,
-  signature: Buffer | undefined,
-  modified: Date | undefined,
-): Promise<void> {
-  const waiting = await lstat(join(inbox, name)).catch(() => undefined);
-  if (waiting !== undefined) {
-    const hint = 'Wait until it has been taken, or give this one another name: --as NAME.';
-    throw new RefusedError(refusal('name_taken', `A task ${name} waits in ${inbox} already.`, hint));
-  }
-  const draft = join(inbox, `.drop-${randomBytes(8).toString('hex')}`);
-  try {
-    if (signature !== undefined) {
-      await written(draft, signature);
-      await rename(draft, join(inbox, name + SIGNATURE));
-    }
-    await written(draft, bytes);
-    // It was not written just now, but before: by that the node knows that it is whole.
-    await utimes(draft, new Date(), modified ?? new Date(Date.now() - 1_000));
-    await rename(draft, join(inbox, name));
-    await flushFolder(inbox);
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw new RefusedError(
-      refusal(
-        'spool_missing',
-        `The task cannot be put into ${inbox}: ${(error as Error).message}.`,
-        'Check that the spool is there, and that you may write to its inbox.',
-      ),
-    );
-  }
-}
-
-async function written(path: string, bytes: Buffer): Promise<void> {
-  const file = await open(path, 'wx', 0o644);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

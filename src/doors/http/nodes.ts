@@ -99,7 +99,7 @@ export const nodeRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, { enro
       const { name } = params;
       if (!views().some(({ node }) => node === name))
         return sendRefusal(reply, refusal('node_unknown', `There is no node ${name} in this mesh.`));
-      const answered = await controller.mesh.command(name, body.verb);
+      const answered = await controller.mesh.command(name, body);
       if (!answered.ok) return sendRefusal(reply, answered.error);
       const { ok, words } = answered.value;
       return reply.send({ node: name, verb: body.verb, ok, ...(words === undefined ? {} : { words }) });

@@ -1,10 +1,12 @@
+import type { IncomingMessage } from 'node:http';
+
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import type { TaskPiece } from '../../ports/mesh.ts';
 import * as contract from '../../wire/http.ts';
 import { NodeParams } from '../../wire/mesh.ts';
-import { TaskDenied, TaskList, TaskNoted, TaskParams, TaskQuery } from '../../wire/tasks.ts';
+import { TaskDenied, TaskDrop, TaskDropped, TaskList, TaskNoted, TaskParams, TaskQuery } from '../../wire/tasks.ts';
 import { iso } from '../../wire/view.ts';
 import { askingNode, hasScope } from './access.ts';
 import { sendRefusal } from './answers.ts';
@@ -17,7 +19,7 @@ const UNREAD_BYTES_MAX = 1024 * 1024;
 
 /** What the nodes' tasks say, live; and the record of those that a node denied by itself. */
 export const taskRoutes: FastifyPluginAsyncZod<HttpOptions & { readonly denials: Denials }> = async (app, options) => {
-  const { controller, denials } = options;
+  const { controller, denials, enrolment, log } = options;
   const { tails } = controller.mesh;
   const refusals = { '4xx': contract.Denied, '5xx': contract.Denied };
 
@@ -31,6 +33,38 @@ export const taskRoutes: FastifyPluginAsyncZod<HttpOptions & { readonly denials:
       const refused = unlessOwn(principal, params.name);
       if (refused !== undefined) return reply.refuse(refused);
       return { tasks: tails.tasks(params.name).map((one) => ({ ...one, heardAt: iso(one.heardAt) })) };
+    },
+  );
+
+  app.post(
+    '/v1/nodes/:name/tasks',
+    {
+      config: { needs: ['operate', 'admin'] },
+      schema: {
+        summary: "Drop a signed task into a node's inbox, over its link.",
+        description:
+          'The node checks name, signature and text before it takes it, and then runs it like any other. Nothing is taken that none of its signers signed, also where it runs unsigned ones of its own inbox.',
+        params: NodeParams,
+        body: TaskDrop,
+        response: { 200: TaskDropped, ...refusals },
+      },
+    },
+    async ({ params: { name }, body, principal, raw }, reply) => {
+      if (!enrolment.nodes().members.some((member) => member.name === name))
+        return sendRefusal(reply, refusal('node_unknown', `There is no node ${name} in this mesh.`));
+      const answered = await controller.mesh.command(name, { verb: 'drop', drop: body });
+      if (!answered.ok) return sendRefusal(reply, answered.error);
+      const { ok, words = 'It does not say why.', refusal: why = refusal('task_invalid', words) } = answered.value;
+      const { task } = body;
+      const by = nameOf(principal);
+      if (!ok) {
+        const refused = { ...why, message: `Node ${name} does not take it: ${why.message}` };
+        const { code, message } = refused;
+        denials.note({ peer: peerOf(raw), as: by, what: `task ${task} for node ${name}`, code, message });
+        return sendRefusal(reply, refused);
+      }
+      log.info({ node: name, task, by, words }, 'a task was dropped over the link');
+      return reply.send({ node: name, task, words });
     },
   );
 
@@ -108,10 +142,9 @@ after \`done\`, \`failed\` or \`denied\` the stream ends. Bounded: the whole of 
       const node = askingNode(principal, body.node);
       if (!node.ok) return reply.refuse(node.error);
       const { task, code, message } = body;
-      const teller = principal === undefined ? 'nobody' : describePrincipal(principal);
       denials.note({
-        peer: raw.socket.remoteAddress ?? 'local',
-        as: node.value === undefined ? teller : `node ${node.value}`,
+        peer: peerOf(raw),
+        as: node.value === undefined ? nameOf(principal) : `node ${node.value}`,
         what: `task ${task}`,
         code,
         message,
@@ -120,6 +153,14 @@ after \`done\`, \`failed\` or \`denied\` the stream ends. Bounded: the whole of 
     },
   );
 };
+
+function nameOf(principal: Principal | undefined): string {
+  return principal === undefined ? 'nobody' : describePrincipal(principal);
+}
+
+function peerOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? 'local';
+}
 
 /** Whoever may not read everything sees its own. */
 function unlessOwn(principal: Principal | undefined, node: string): Refusal | undefined {

@@ -8,8 +8,8 @@ import { err, type Result } from '../../base/result.ts';
 import type { Order } from '../../core/barrier/message.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import type { Carrier, Heartbeat, LeaseWord, TaskPiece } from '../../ports/mesh.ts';
-import { type NodeAnswer, type NodeCommand, writeMessage } from '../../wire/link.ts';
+import type { Carrier, Heartbeat, LeaseWord, NodeAsk, TaskPiece } from '../../ports/mesh.ts';
+import { type NodeAnswer, writeMessage } from '../../wire/link.ts';
 import { EXPIRED, REFUSED, REPLACED, SILENT, STOPPING, TWICE } from './closing.ts';
 import { Session } from './session.ts';
 
@@ -100,10 +100,10 @@ export class LinkDoor implements Carrier {
   }
 
   /** Has a node do something now, and waits for its answer. Refused as `node_lost` when it is not linked or says nothing. */
-  async command(node: string, verb: NodeCommand['verb']): Promise<Result<NodeAnswer, Refusal>> {
+  async command(node: string, ask: NodeAsk): Promise<Result<NodeAnswer, Refusal>> {
     const session = this.#linked.get(node);
     if (session === undefined) return err(refusal('node_lost', `Node ${node} has no link to this controller.`));
-    return session.ask(verb);
+    return session.ask(ask);
   }
 
   /** A node that may not be one any more. */

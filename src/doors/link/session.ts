@@ -3,8 +3,8 @@ import type { RawData, WebSocket } from 'ws';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Heartbeat, TaskPiece } from '../../ports/mesh.ts';
-import { type NodeAnswer, type NodeCommand, readToController, writeMessage } from '../../wire/link.ts';
+import type { Heartbeat, NodeAsk, TaskPiece } from '../../ports/mesh.ts';
+import { type NodeAnswer, readToController, writeMessage } from '../../wire/link.ts';
 import { Allowance } from './allowance.ts';
 import { type Closing, FLOOD, JUNK } from './closing.ts';
 
@@ -71,7 +71,7 @@ export class Session {
     this.#socket.send(text, { binary: false });
   }
 
-  async ask(verb: NodeCommand['verb']): Promise<Result<NodeAnswer, Refusal>> {
+  async ask(ask: NodeAsk): Promise<Result<NodeAnswer, Refusal>> {
     if (this.#over) return err(this.#unanswered('its link is closed'));
     const id = String((this.#asks += 1));
     return new Promise((resolve) => {
@@ -82,7 +82,7 @@ export class Session {
       };
       const cancel = this.#clock.after(ANSWER_MS, () => answer(err(this.#unanswered(`not within ${ANSWER_MS} ms`))));
       this.#asked.set(id, answer);
-      this.send(Buffer.from(writeMessage({ type: 'command', id, verb })));
+      this.send(Buffer.from(writeMessage({ type: 'command', id, ...ask })));
     });
   }
 

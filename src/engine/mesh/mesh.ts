@@ -6,7 +6,7 @@ import type { Epoch, Order } from '../../core/barrier/message.ts';
 import { type Broken, Round } from '../../core/barrier/round.ts';
 import type { FlushedNode } from '../../core/event.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Barrier, BarrierRound, Carrier, Heartbeat, LeaseWord, NodeAnswered, NodeVerb } from '../../ports/mesh.ts';
+import type { Barrier, BarrierRound, Carrier, Heartbeat, LeaseWord, NodeAnswered, NodeAsk } from '../../ports/mesh.ts';
 import { Arrivals } from './arriving.ts';
 import { HoldProof } from './hold-proof.ts';
 import { type Presence, Presences } from './presence.ts';
@@ -103,9 +103,9 @@ export class Mesh implements Barrier {
   }
 
   /** Has a node do something now. Refused as `node_lost` when no carrier reaches it that could ask. */
-  command(node: string, verb: NodeVerb): Promise<Result<NodeAnswered, Refusal>> {
+  command(node: string, ask: NodeAsk): Promise<Result<NodeAnswered, Refusal>> {
     for (const carrier of this.#carriers) {
-      if (carrier.command !== undefined && carrier.reaches(node)) return carrier.command(node, verb);
+      if (carrier.command !== undefined && carrier.reaches(node)) return carrier.command(node, ask);
     }
     return Promise.resolve(err(refusal('node_lost', `Node ${node} has no link to this controller.`)));
   }

@@ -21,8 +21,8 @@ export interface ControllerAddress {
 
 /** Until there is a link, or an answer that refuses it, whole. */
 const PATIENCE_MS = 10_000;
-/** A controller's orders are short. */
-const MESSAGE_BYTES_MAX = 64 * 1024;
+/** A controller's orders are short; a task that it passes on is not. */
+const MESSAGE_BYTES_MAX = 256 * 1024;
 /** Of an answer that refuses the link, bytes. */
 const REFUSAL_BYTES_MAX = 4_096;
 

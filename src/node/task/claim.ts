@@ -5,13 +5,11 @@ import { join } from 'node:path';
 
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
+import { TASK_BYTES_MAX } from '../../core/task/limits.ts';
 import { CLAIM, SIGNATURE } from '../../core/task/name.ts';
 import { objectIn, replaceFile } from '../heartbeat/file.ts';
 import { flushFolder, type Folders } from './folders.ts';
 import type { Arrival } from './inbox.ts';
-
-/** A task is read whole, and what is run is exactly what was read. */
-const BYTES_MAX = 16 * 1024 * 1024;
 
 export interface Read {
   readonly bytes: Buffer;
@@ -67,7 +65,7 @@ async function readPlain(path: string): Promise<Result<{ bytes: Buffer; stats: S
   try {
     const before = await handle.stat();
     if (!before.isFile()) return refuse('it is no plain file');
-    if (before.size > BYTES_MAX) return refuse(`it has more than ${BYTES_MAX / 1024 / 1024} MiB`);
+    if (before.size > TASK_BYTES_MAX) return refuse(`it has more than ${TASK_BYTES_MAX / 1024 / 1024} MiB`);
     const bytes = await handle.readFile();
     return ok({ bytes, stats: await handle.stat() });
   } finally {

@@ -14,7 +14,7 @@ import type { Desk } from './desk.ts';
 import type { Feed } from './feed.ts';
 import type { Folders } from './folders.ts';
 import type { Arrival } from './inbox.ts';
-import { judge, type Surgeon, type Surgery, type TaskRules } from './judge.ts';
+import { judge, type Judging, type Surgeon, type Surgery, type TaskRules } from './judge.ts';
 import { TaskLog } from './log.ts';
 import { operate } from './operate.ts';
 import { shelve } from './shelf.ts';
@@ -44,6 +44,10 @@ export type Took =
   | { readonly how: 'ended' | 'gone' | 'changed' | 'unknown' }
   | { readonly how: 'later'; readonly why: Refusal };
 
+export function judgingOf({ spools, rules, surgeon, scratch }: Room): Judging {
+  return { spools, rules, surgeon, here: scratch !== undefined };
+}
+
 /** One task from the inbox to its end. */
 export async function take(arrival: Arrival, room: Room, signal: AbortSignal): Promise<Took> {
   const { folders, clock, reached } = room;
@@ -56,10 +60,9 @@ export async function take(arrival: Arrival, room: Room, signal: AbortSignal): P
   if (arrival.misnamed !== undefined) return denied(arrival, room, claimedAt, arrival.misnamed);
   if (!read.ok) return denied(arrival, room, claimedAt, read.error);
   const { bytes, sha256 } = read.value as Read;
-  const { rules, spools, surgeon, scratch } = room;
   let judged: Result<Surgery, Refusal>;
   try {
-    judged = await judge(name, read.value as Read, { spools, rules, surgeon, here: scratch !== undefined });
+    judged = await judge(name, read.value as Read, judgingOf(room));
   } catch (error) {
     // A full disk, or no process to be had: that is not the task's fault.
     return back(arrival, room, claimedAt, reasonOf(error));

@@ -2,10 +2,12 @@ import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
+import type { TaskDrop } from '../../ports/mesh.ts';
 import type { Spool } from '../../ports/spool.ts';
 import { Inbox } from './inbox.ts';
+import { receive } from './reception.ts';
 import { recover } from './recovery.ts';
-import { type Room, take } from './taking.ts';
+import { judgingOf, type Room, take } from './taking.ts';
 
 export interface WriterOptions extends Room {
   readonly spool: Spool;
@@ -44,6 +46,7 @@ export class ShadowWriter {
   #ring: (() => void) | undefined;
   #watcher: FSWatcher | undefined;
   #done: Promise<void> = Promise.resolve();
+  #dropped: Promise<unknown> = Promise.resolve();
 
   constructor(options: WriterOptions) {
     const { folders, clock, rules } = options;
@@ -74,6 +77,17 @@ export class ShadowWriter {
   poll(): void {
     this.#notBeforeMono = 0;
     this.#wake();
+  }
+
+  /** Takes a task that came by the controller; one after the other, so that of two with one name the second is refused. */
+  async drop(drop: TaskDrop): Promise<string> {
+    const { spool, folders } = this.#options;
+    const received = this.#dropped.then(() => receive(drop, { spool, folders, judging: judgingOf(this.#room) }));
+    this.#dropped = received.catch(() => undefined);
+    const signer = await received;
+    this.#options.log.info({ task: drop.task, signer }, 'a task came by the controller');
+    this.poll();
+    return `signed by ${signer}; it is in the inbox`;
   }
 
   /** The task that runs is ended and undone. */

@@ -105,14 +105,14 @@ describe('a link', () => {
       const { id, verb } = JSON.parse((data as Buffer).toString()) as { id: string; verb: string };
       if (verb === 'ping') crm.socket.send(JSON.stringify({ type: 'answer', id, ok: true, words: 'here' }));
     });
-    expect(await door.command('crm', 'ping')).toMatchObject({ ok: true, value: { words: 'here' } });
-    const silent = door.command('crm', 'thaw');
+    expect(await door.command('crm', { verb: 'ping' })).toMatchObject({ ok: true, value: { words: 'here' } });
+    const silent = door.command('crm', { verb: 'thaw' });
     await clock.pass(5_000);
     expect(await silent).toMatchObject({ ok: false, error: { code: 'node_lost' } });
-    const broken = door.command('crm', 'poll');
+    const broken = door.command('crm', { verb: 'poll' });
     crm.socket.terminate();
     expect(await broken).toMatchObject({ ok: false, error: { code: 'node_lost' } });
-    expect(await door.command('crm', 'ping')).toMatchObject({ ok: false, error: { code: 'node_lost' } });
+    expect(await door.command('crm', { verb: 'ping' })).toMatchObject({ ok: false, error: { code: 'node_lost' } });
   });
 
   it('says goodbye when the controller stops', async () => {
