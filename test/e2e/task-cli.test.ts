@@ -168,7 +168,9 @@ needs('ssh-keygen').describe('hauki task', () => {
       const named = file('named', counting('bad', 'true', '#hauki name: named\n'));
       expect(await drop(named, '--sign', alice, '--as', 'other')).toEqual([75, 'task_invalid']);
       const records = await own.run(['audit', 'export']);
-      expect(records.stdout.match(/"access_denied"[^\n]*task (?:unsigned|stranger|other) for node crm/g)).toHaveLength(3);
+      expect(records.stdout.match(/"access_denied"[^\n]*task (?:unsigned|stranger|other) for node crm/g)).toHaveLength(
+        3,
+      );
 
       // Two of one name at once: each is either taken and run, or told that the other waits.
       const one = file('twice', counting('twice', 'sleep 2'));

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
@@ -60,6 +60,42 @@ describe('a node that is killed', () => {
     expect(isRunning(pid)).toBe(false);
     expect(count('long')).toBe(1);
     await until(() => !existsSync(join(node.home, 'running')), 'no copy of it is left');
+  });
+
+  test('while several run: each is ended and undone, whatever the others do', { timeout: 90_000 }, async () => {
+    const { own, node, drop, ended, count, counting, names } = await tasksAt();
+    const folders = ['one', 'two', 'three'].map((name) => join(own.folder, name));
+    for (const folder of folders) {
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'state'), 'before\n');
+      const script = `echo changed >'${folder}/state'; sleep 1000`;
+      drop(basename(folder), counting(basename(folder), script, `#hauki datasets: ${folder}\n`));
+    }
+    await until(() => folders.every((folder) => count(basename(folder)) === 1), 'all of them run');
+    node.signal('SIGKILL');
+    await node.running.done;
+    drop('after', counting('after', 'true'));
+    node.start();
+    for (const folder of folders) {
+      expect(await ended(basename(folder), 'failed')).toMatchObject({ interrupted: true, stage: 'rolled_back' });
+      expect([readFileSync(join(folder, 'state'), 'utf8'), count(basename(folder))]).toEqual(['before\n', 1]);
+    }
+    await ended('after', 'done');
+    expect([names('claimed'), names('inbox')]).toEqual([[], []]);
+  });
+
+  test('that is stopped while several run undoes them all', { timeout: 90_000 }, async () => {
+    const { own, node, drop, ended, count, counting } = await tasksAt();
+    const other = join(own.folder, 'other');
+    mkdirSync(other);
+    drop('here', counting('here', 'echo changed >state; sleep 1000'));
+    drop('there', counting('there', `echo changed >'${other}/state'; sleep 1000`, `#hauki datasets: ${other}\n`));
+    await until(() => count('here') + count('there') === 2, 'both run');
+    node.signal('SIGTERM');
+    expect((await node.running.done).code).toBe(0);
+    for (const name of ['here', 'there'])
+      expect(await ended(name, 'failed')).toMatchObject({ interrupted: true, stage: 'rolled_back' });
+    expect(existsSync(join(other, 'state'))).toBe(false);
   });
 
   test(

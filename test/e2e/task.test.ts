@@ -186,6 +186,32 @@ describe('a node', () => {
     expect([code, stderr]).toEqual([64, expect.stringMatching(/is part of .*site.*spool_guarded[^]*another dataset/)]);
   });
 
+  test('is one at a time on what it changes, in order; those that change something else do not wait', async () => {
+    const { own, node, drop, ended, count, counting, names } = await tasksAt();
+    const other = join(own.folder, 'other');
+    mkdirSync(other);
+    writeFileSync(join(other, 'state'), 'before\n');
+    const go = join(own.folder, 'go');
+    const elsewhere = `#hauki datasets: ${other}\n`;
+    drop('a', counting('a', `until [ -e '${go}' ]; do sleep 0.05; done; echo a >>order`));
+    await until(() => count('a') === 1, 'a runs');
+    drop('b', counting('b', 'echo b >>order'));
+    drop('c', counting('c', 'echo c >>order'));
+    drop('x', counting('x', `echo x >'${other}/state'; exit 1`, elsewhere));
+    drop('y', counting('y', `cat '${other}/state' >>'${other}/order'`, elsewhere));
+    drop('z', counting('z', 'true', `#hauki datasets: ${other}, ${own.site}\n`));
+    // All of the other dataset while a runs; z waits, since it is of both.
+    expect(await ended('x', 'failed')).toMatchObject({ stage: 'rolled_back' });
+    await ended('y', 'done');
+    expect(readFileSync(join(other, 'order'), 'utf8')).toBe('before\n');
+    expect([names('claimed').filter((name) => !name.includes('.')), names('inbox')]).toEqual([['a'], ['b', 'c', 'z']]);
+    writeFileSync(go, '');
+    for (const name of ['a', 'b', 'c', 'z']) await ended(name, 'done');
+    expect(readFileSync(join(own.site, 'order'), 'utf8')).toBe('a\nb\nc\n');
+    expect(['a', 'b', 'c', 'x', 'y', 'z'].map(count)).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(node.running.stderr()).not.toContain('cannot be worked on');
+  });
+
   test('takes no tasks while it is halted, and goes on afterwards', async () => {
     const { own, node, drop, ended, names, counting } = await tasksAt({ unsigned: 'run' }, true);
     const go = join(own.folder, 'go');

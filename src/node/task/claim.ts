@@ -5,6 +5,8 @@ import { join } from 'node:path';
 
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
+import type { DatasetName } from '../../core/dataset.ts';
+import { readHeader } from '../../core/task/header.ts';
 import { TASK_BYTES_MAX } from '../../core/task/limits.ts';
 import { CLAIM, SIGNATURE } from '../../core/task/name.ts';
 import { objectIn, replaceFile } from '../heartbeat/file.ts';
@@ -16,6 +18,21 @@ export interface Read {
   readonly sha256: string;
   /** What lies beside it as its signature. */
   readonly signature: Buffer | undefined;
+}
+
+/**
+ * What a waiting task is to change, as far as it says so before it is judged: nothing where it cannot be read, or will be denied.
+ *
+ * @param own what a task changes that does not say so itself
+ */
+export async function datasetsOf(
+  { path, look }: Arrival,
+  own: readonly DatasetName[],
+): Promise<readonly DatasetName[]> {
+  const read = look === undefined ? undefined : await readPlain(path);
+  if (read?.ok !== true) return [];
+  const header = readHeader(read.value.bytes.toString('utf8'));
+  return header.ok ? (header.value.datasets ?? own) : [];
 }
 
 /** Out of the inbox, its signature after it. @returns false when it is not there any more */
@@ -54,7 +71,7 @@ export async function readClaimed(
 }
 
 /** Never follows a link, never waits for a writer of a pipe. */
-async function readPlain(path: string): Promise<Result<{ bytes: Buffer; stats: Stats }, Refusal>> {
+async function readPlain(path: string | Buffer): Promise<Result<{ bytes: Buffer; stats: Stats }, Refusal>> {
   const refuse = (why: string): Result<never, Refusal> =>
     err(refusal('task_invalid', `It cannot be run: ${why}.`, 'Drop a plain file.'));
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(

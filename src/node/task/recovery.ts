@@ -12,15 +12,17 @@ import type { Room } from './taking.ts';
  * Ends what lies claimed: the node died, or could not learn how the work ended. Nothing is run again. What was committed is done; the
  * rest was interrupted, and is undone by the controller.
  *
+ * @param running what lies claimed because it runs
  * @returns why some of it cannot be ended yet; undefined when nothing is left
  */
-export async function recover(room: Room): Promise<string | undefined> {
+export async function recover(room: Room, running: ReadonlyMap<string, unknown>): Promise<string | undefined> {
   for (const task of await claimedTasks(room.folders)) {
+    if (running.has(task)) continue;
     const waits = await endOf(task, room);
     if (waits !== undefined) return `${task}: ${waits}`;
   }
   // Copies of what ran when the node died: nothing of it runs any more.
-  if (room.scratch !== undefined) await rm(room.scratch, { recursive: true, force: true });
+  if (room.scratch !== undefined && running.size === 0) await rm(room.scratch, { recursive: true, force: true });
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import type { Result } from '../../base/result.ts';
 import { traceFields } from '../../base/traceparent.ts';
+import type { DatasetName } from '../../core/dataset.ts';
 import { completedWords, executingWords, isForLater, type Outcome, type TaskResult } from '../../core/task/ending.ts';
 import { LOG } from '../../core/task/name.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -48,8 +49,17 @@ export function judgingOf({ spools, rules, surgeon, scratch }: Room): Judging {
   return { spools, rules, surgeon, here: scratch !== undefined };
 }
 
-/** One task from the inbox to its end. */
-export async function take(arrival: Arrival, room: Room, signal: AbortSignal): Promise<Took> {
+/**
+ * One task from the inbox to its end.
+ *
+ * @param datasets what it said it is to change, when its turn came
+ */
+export async function take(
+  arrival: Arrival,
+  datasets: readonly DatasetName[],
+  room: Room,
+  signal: AbortSignal,
+): Promise<Took> {
   const { folders, clock, reached } = room;
   const { name } = arrival;
   if (!(await takeFrom(folders, arrival))) return { how: 'gone' };
@@ -68,6 +78,8 @@ export async function take(arrival: Arrival, room: Room, signal: AbortSignal): P
     return back(arrival, room, claimedAt, reasonOf(error));
   }
   if (!judged.ok) return denied(arrival, room, claimedAt, judged.error, sha256);
+  // It was another one when its turn came; this one's has not.
+  if (judged.value.datasets.join('\n') !== datasets.join('\n')) return back(arrival, room, claimedAt, undefined);
   room.log.info({ task: name, bytes: bytes.length, sha256, signer: judged.value.signer }, 'task claimed');
   return perform(arrival, judged.value, { claimedAt, sha256 }, room, signal);
 }

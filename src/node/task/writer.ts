@@ -2,17 +2,30 @@ import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
+import type { DatasetName } from '../../core/dataset.ts';
+import { type Queued, startable } from '../../core/task/lanes.ts';
 import type { TaskDrop } from '../../ports/mesh.ts';
 import type { Spool } from '../../ports/spool.ts';
-import { Inbox } from './inbox.ts';
+import { datasetsOf } from './claim.ts';
+import { type Arrival, Inbox } from './inbox.ts';
 import { receive } from './reception.ts';
 import { recover } from './recovery.ts';
-import { judgingOf, type Room, take } from './taking.ts';
+import { judgingOf, type Room, take, type Took } from './taking.ts';
 
 export interface WriterOptions extends Room {
   readonly spool: Spool;
   /** 0 to 1 */
   readonly random: () => number;
+}
+
+interface Next extends Queued {
+  readonly arrival: Arrival;
+}
+
+interface Running {
+  readonly datasets: readonly DatasetName[];
+  /** Never rejects. */
+  readonly ends: Promise<void>;
 }
 
 /** The inbox is looked at so often, ms, whatever anybody says: on FUSE nobody tells. */
@@ -25,9 +38,12 @@ const RATE_MS = 15_000;
 /** While there is work, what came meanwhile is looked for so often, ms, and never for more than a fraction of the time. */
 const LOOK_MS = 200;
 const LOOK_SHARE = 5;
+/** So many run at once at most, and of so many that wait it is known what they change. */
+const RUNNING_MAX = 8;
+const AHEAD_MAX = 64;
 
 /**
- * The Shadow Writer: takes the tasks of a spool, one after the other by name, and runs each under a clearance of its own.
+ * The Shadow Writer: takes the tasks of a spool by name, one at a time for each dataset, and runs each under a clearance of its own.
  *
  * First what an earlier run left claimed is ended; before that is known, nothing is taken.
  */
@@ -36,8 +52,14 @@ export class ShadowWriter {
   readonly #room: Room;
   readonly #inbox: Inbox;
   readonly #stopping = new AbortController();
+  readonly #running = new Map<string, Running>();
+  /** What was in the inbox at the last look and has not begun. */
+  #waiting: readonly Arrival[] = [];
+  /** When to look again, while something waits; and from when on that may be, should there be news. */
+  #lookMono = 0;
+  #lookSoonestMono = 0;
+  readonly #datasets = new WeakMap<Arrival, readonly DatasetName[]>();
   #mayTake: () => boolean = () => true;
-  #running: string | undefined;
   #recovered = false;
   #failures = 0;
   #notBeforeMono = 0;
@@ -55,9 +77,10 @@ export class ShadowWriter {
     this.#inbox = new Inbox(folders.inbox, clock.mono, !rules.unsigned);
   }
 
-  /** The task that it is at. */
+  /** The task that it is at; of several the one that began first, and how many more. */
   get running(): string | undefined {
-    return this.#running;
+    const [first, ...more] = this.#running.keys();
+    return first === undefined || more.length === 0 ? first : `${first} and ${more.length} more`;
   }
 
   /** @param mayTake false while the node is halted */
@@ -67,6 +90,7 @@ export class ShadowWriter {
     this.#options.spool.onReady(() => {
       // What was mounted before may be another file system than what is now, with claimed tasks of its own.
       this.#recovered = false;
+      this.#lookMono = 0;
       this.#watch();
       this.#wake();
     });
@@ -76,7 +100,7 @@ export class ShadowWriter {
   /** Looks now: somebody knows that there is something, or that the controller is back. */
   poll(): void {
     this.#notBeforeMono = 0;
-    this.#wake();
+    this.#hear();
   }
 
   /** Takes a task that came by the controller; one after the other, so that of two with one name the second is refused. */
@@ -90,7 +114,7 @@ export class ShadowWriter {
     return `signed by ${signer}; it is in the inbox`;
   }
 
-  /** The task that runs is ended and undone. */
+  /** The tasks that run are ended and undone. */
   async stop(): Promise<void> {
     this.#stopping.abort(new RefusedError(refusal('cancelled', 'The node was stopped.')));
     this.#watcher?.close();
@@ -100,58 +124,106 @@ export class ShadowWriter {
   }
 
   async #work(): Promise<void> {
-    const { log, spool, clock } = this.#options;
+    const { spool, clock } = this.#options;
     while (!this.#stopping.signal.aborted) {
       this.#rung = false;
       let waitMs = POLL_MS;
       try {
         if (spool.ready && clock.mono() >= this.#notBeforeMono) waitMs = await this.#round();
       } catch (error) {
-        // A spool that cannot be read just now, or a full disk: what is claimed is looked after first when it can.
-        this.#recovered = false;
-        this.#tell({ why: String(error) }, 'the spool cannot be worked on; tried again');
-        this.#putOff(this.#awayMs());
+        this.#stumble(error);
       }
-      if (this.#running !== undefined) log.error({ task: this.#running }, 'a task was left in the middle');
-      this.#running = undefined;
       if (!this.#rung && !this.#stopping.signal.aborted) await this.#bell(Math.min(waitMs, POLL_MS));
     }
+    await Promise.all([...this.#running.values()].map(({ ends }) => ends));
   }
 
   /** @returns after how many ms to look again */
   async #round(): Promise<number> {
+    const { clock } = this.#options;
     if (!this.#recovered && !(await this.#recover())) return POLL_MS;
     if (!this.#mayTake()) return POLL_MS;
-    const begunMono = this.#options.clock.mono();
-    const { arrivals, againMs } = await this.#inbox.look();
-    const lookedMono = this.#options.clock.mono();
-    const untilMono = lookedMono + Math.max(LOOK_MS, LOOK_SHARE * (lookedMono - begunMono));
-    for (const arrival of arrivals) {
+    const againMs = this.#waiting.length === 0 || clock.mono() >= this.#lookMono ? await this.#look() : POLL_MS;
+    for (const next of startable(await this.#queued(), this.#inTheatre(), RUNNING_MAX)) {
       if (this.#stopping.signal.aborted || !this.#mayTake() || !this.#options.spool.ready) return POLL_MS;
-      // The vault was mounted anew meanwhile: what lies claimed in it comes first.
+      // The vault was mounted anew meanwhile, or nobody knows how a task ended: what lies claimed comes first.
       if (!this.#recovered) return 0;
-      if (this.#rung && this.#options.clock.mono() > untilMono) return 0;
       if (this.#failures > 0 && !(await this.#options.desk.ready())) {
         this.#putOff(this.#awayMs());
         return POLL_MS;
       }
-      this.#running = arrival.name;
-      const took = await take(arrival, this.#room, this.#stopping.signal);
-      this.#running = undefined;
-      if (took.how === 'ended') this.#failures = 0;
-      else if (took.how === 'unknown') {
-        this.#recovered = false;
-        return 0;
-      } else if (took.how === 'later') {
-        this.#later(took.why);
-        return POLL_MS;
-      } else this.#inbox.forget(nameOf(arrival.path));
+      this.#begin(next);
     }
-    return againMs ?? POLL_MS;
+    // Whatever runs rings when it has ended.
+    return this.#waiting.length === 0 ? againMs : Math.max(1, this.#lookMono - clock.mono());
+  }
+
+  /** @returns after how many ms something more may be there */
+  async #look(): Promise<number> {
+    const { clock } = this.#options;
+    const begunMono = clock.mono();
+    const { arrivals, againMs = POLL_MS } = await this.#inbox.look();
+    const lookedMono = clock.mono();
+    this.#lookSoonestMono = lookedMono + Math.max(LOOK_MS, LOOK_SHARE * (lookedMono - begunMono));
+    this.#lookMono = Math.max(this.#lookSoonestMono, lookedMono + againMs);
+    this.#waiting = arrivals;
+    return againMs;
+  }
+
+  /** What waits, in order, and what each is to change. */
+  async #queued(): Promise<Next[]> {
+    const queued: Next[] = [];
+    for (const arrival of this.#waiting.slice(0, AHEAD_MAX)) {
+      const datasets = this.#datasets.get(arrival) ?? (await datasetsOf(arrival, this.#options.rules.datasets));
+      this.#datasets.set(arrival, datasets);
+      queued.push({ name: arrival.name, datasets, arrival });
+    }
+    return queued;
+  }
+
+  #inTheatre(): Queued[] {
+    return [...this.#running].map(([name, { datasets }]) => ({ name, datasets }));
+  }
+
+  #begin({ name, datasets, arrival }: Next): void {
+    this.#waiting = this.#waiting.filter((other) => other !== arrival);
+    const ends = take(arrival, datasets, this.#room, this.#stopping.signal)
+      .then((took) => this.#took(took, arrival))
+      .catch((error: unknown) => this.#stumble(error))
+      .finally(() => {
+        this.#running.delete(name);
+        this.#wake();
+      });
+    this.#running.set(name, { datasets, ends });
+  }
+
+  #took(took: Took, arrival: Arrival): void {
+    switch (took.how) {
+      case 'ended':
+        this.#failures = 0;
+        return;
+      case 'unknown':
+        this.#recovered = false;
+        this.#lookMono = 0;
+        return;
+      case 'later':
+        this.#later(took.why);
+        return;
+      case 'gone':
+      case 'changed':
+        this.#inbox.forget(nameOf(arrival.path));
+    }
+  }
+
+  /** A spool that cannot be read just now, or a full disk: what is claimed is looked after first when it can. */
+  #stumble(error: unknown): void {
+    this.#recovered = false;
+    this.#tell({ why: String(error) }, 'the spool cannot be worked on; tried again');
+    this.#putOff(this.#awayMs());
   }
 
   async #recover(): Promise<boolean> {
-    const waits = await recover(this.#room);
+    const waits = await recover(this.#room, this.#running);
     this.#recovered = waits === undefined;
     if (waits === undefined) this.#failures = 0;
     else {
@@ -175,6 +247,8 @@ export class ShadowWriter {
   }
 
   #putOff(ms: number): void {
+    // What was put back may be the first of its dataset again.
+    this.#lookMono = 0;
     this.#notBeforeMono = this.#options.clock.mono() + ms;
     void sleep(ms, undefined, { ref: false }).then(() => this.#wake());
   }
@@ -191,11 +265,17 @@ export class ShadowWriter {
     this.#watcher = undefined;
     if (!this.#options.spool.ready) return;
     try {
-      this.#watcher = watch(this.#options.folders.inbox, () => this.#wake());
+      this.#watcher = watch(this.#options.folders.inbox, () => this.#hear());
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch {
       // It is looked at all the same, only later.
     }
+  }
+
+  /** Something may have come. */
+  #hear(): void {
+    this.#lookMono = Math.min(this.#lookMono, this.#lookSoonestMono);
+    this.#wake();
   }
 
   #wake(): void {
