@@ -12,10 +12,11 @@ export const PAGE_BYTES_MAX = 80_000;
 
 /**
  * @param {string} root the checkout
+ * @returns {Promise<string[]>} the modules that are in it
  * @throws when the page does not compile, or has grown larger than PAGE_BYTES_MAX
  */
 export async function buildWeb(root) {
-  const files = await bundled(join(root, 'web'));
+  const { files, modules } = await bundled(join(root, 'web'));
   const problem = tooLarge(files);
   if (problem !== undefined) throw new Error(problem);
 
@@ -25,6 +26,7 @@ export async function buildWeb(root) {
   for (const { name, content } of files.toSorted((a, b) => isPage(a) - isPage(b)))
     replace(join(folder, name), content, 0o644);
   removeOld(join(folder, 'assets'), new Set(files.map(({ name }) => basename(name))));
+  return modules;
 }
 
 /**
@@ -43,7 +45,7 @@ export function tooLarge(files) {
 
 /**
  * @param {string} folder
- * @returns {Promise<{ name: string, content: string | Uint8Array }[]>}
+ * @returns {Promise<{ files: { name: string, content: string | Uint8Array }[], modules: string[] }>}
  */
 async function bundled(folder) {
   const { build } = await import('vite');
@@ -62,8 +64,11 @@ async function bundled(folder) {
     },
   });
   if (!('output' in built)) throw new Error('vite gave something else than one bundle');
-  return built.output.map((file) => ({
-    name: file.fileName,
-    content: file.type === 'chunk' ? file.code : file.source,
-  }));
+  return {
+    files: built.output.map((file) => ({
+      name: file.fileName,
+      content: file.type === 'chunk' ? file.code : file.source,
+    })),
+    modules: built.output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : [])),
+  };
 }

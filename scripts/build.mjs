@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { basename, join } from 'node:path';
 
 import { buildWeb } from './build-web.mjs';
+import { notices } from './notices.mjs';
 import { removeOld, replace } from './place.mjs';
 
 /*
@@ -26,6 +27,7 @@ const INPUTS = [
   'package-lock.json',
   'scripts/build.mjs',
   'scripts/build-web.mjs',
+  'scripts/notices.mjs',
   'scripts/place.mjs',
 ];
 
@@ -62,7 +64,7 @@ export async function build(root) {
   const library = await bundled(root, 'src/bin/library.ts', { format: 'es', entryFileNames: LIBRARY });
   // Neither minified nor mapped. Minifying gained 5 of 140 ms at start, and cost stack traces anybody can read.
 
-  await buildWeb(root);
+  const page = await buildWeb(root);
   const dist = join(root, 'dist');
   const files = [...library, ...output].toSorted((a, b) => Number(a.fileName === ENTRY) - Number(b.fileName === ENTRY));
   for (const file of files) {
@@ -71,6 +73,8 @@ export async function build(root) {
     else replace(join(dist, file.fileName), content, 0o644);
   }
   writeManual(dist);
+  const modules = [...output, ...library].flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+  replace(join(dist, 'NOTICES.txt'), notices([...modules, ...page]), 0o644);
   removeOld(join(dist, 'chunks'), new Set(files.map((file) => basename(file.fileName))));
   replace(join(root, STAMP), hash, 0o644);
 }

@@ -53,6 +53,7 @@ needs('registry', 'git').describe('the npm package', () => {
 
   test('has what runs and what is read, and nothing else', () => {
     expect(packed).toEqual(expect.arrayContaining(['package/dist/hauki.cjs', 'package/dist/types/bin/library.d.ts']));
+    expect(packed).toContain('package/dist/NOTICES.txt');
     expect(packed).toEqual(expect.arrayContaining(['package/docs/install.md', 'package/README.md', 'package/LICENSE']));
     expect(packed.filter((path) => /^package\/(src|test|scripts|lab|exe|node_modules)\//.test(path))).toEqual([]);
     expect(packed.filter((path) => /\.(tsx?|map)$/.test(path) && !path.endsWith('.d.ts'))).toEqual([]);
