@@ -1,4 +1,4 @@
-import type { Refusal } from '../../base/refusal.ts';
+import type { CommandAsk, Ran } from '../../ports/mcp.ts';
 import type {
   Cleared,
   DiffView,
@@ -18,37 +18,6 @@ export interface ChangeAsk {
   readonly ttl?: string | undefined;
   readonly wait?: string | undefined;
   readonly recursive?: boolean | undefined;
-}
-
-export interface CommandAsk {
-  /** The program and its arguments; no shell reads them. */
-  readonly argv: readonly string[];
-  /** Absolute. */
-  readonly cwd?: string | undefined;
-  readonly timeoutMs: number;
-}
-
-/** What a stream said: its beginning, and its end where that is another. */
-export interface Said {
-  readonly text: string;
-  /** Bytes left out between beginning and end. */
-  readonly leftOut: number;
-}
-
-/** How a command under guard ended, and what became of the state. */
-export interface Ran {
-  readonly stage: 'committed' | 'rolled_back' | 'quarantined' | 'unknown';
-  readonly mutation: string;
-  readonly snapshot: string;
-  /** The command's own; 128+n for signal n. Undefined when it did not begin or was ended before its time. */
-  readonly exitCode?: number;
-  readonly signal?: string;
-  readonly stdout: Said;
-  readonly stderr: Said;
-  /** Why it did not begin, was ended before its time, or its outcome is not known. */
-  readonly reason?: Refusal;
-  /** Where the failed state is kept. */
-  readonly evidence: readonly string[];
 }
 
 /**

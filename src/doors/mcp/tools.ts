@@ -2,8 +2,9 @@ import type { CallToolResult, McpServer, ServerContext, ToolAnnotations } from '
 import * as z from 'zod';
 import { LIMIT_MS_MAX, parseDuration } from '../../base/duration.ts';
 import { refusal, RefusedError } from '../../base/refusal.ts';
+import type { Ran } from '../../ports/mcp.ts';
 import { MutationQuery } from '../../wire/http.ts';
-import type { Agent, Ran } from './agent.ts';
+import type { Agent } from './agent.ts';
 import { answered, first, type Said } from './answers.ts';
 import { explain, lineOf, search } from './history.ts';
 

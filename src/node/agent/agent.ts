@@ -3,6 +3,7 @@ import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import type { Client } from '../../client/client.ts';
 import { anyOverlapping } from '../../core/dataset.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { CommandAsk, Ran } from '../../ports/mcp.ts';
 import type { Reach } from '../../ports/reach.ts';
 import type {
   Cleared,
@@ -16,7 +17,7 @@ import type {
 } from '../../wire/http.ts';
 import type { NodeList } from '../../wire/mesh.ts';
 import { Lease } from '../lease.ts';
-import { type Command, type Ran, runGuarded } from './running.ts';
+import { runGuarded } from './running.ts';
 
 export interface AgentOptions {
   readonly client: Client;
@@ -148,7 +149,7 @@ export class Agent {
     return this.#asking((client) => client.rollback(mutation));
   }
 
-  async run(ask: Ask, command: Command, signal: AbortSignal): Promise<Ran> {
+  async run(ask: Ask, command: CommandAsk, signal: AbortSignal): Promise<Ran> {
     const { reach, client, clock, ensure } = this.#options;
     if (reach === undefined) {
       throw new RefusedError(

@@ -1,28 +1,10 @@
 import { formatDuration } from '../../base/duration.ts';
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
+import type { CommandAsk, Ran } from '../../ports/mcp.ts';
 import type { Reach } from '../../ports/reach.ts';
 import type { MutationAsk } from '../../wire/http.ts';
 import { guarded, type Guarded, type GuardOptions, outcomeOf } from '../guarded.ts';
 import { Excerpt } from './excerpt.ts';
-
-export interface Command {
-  readonly argv: readonly string[];
-  readonly cwd?: string | undefined;
-  readonly timeoutMs: number;
-}
-
-/** How it ended, and what became of the state. */
-export interface Ran {
-  readonly stage: 'committed' | 'rolled_back' | 'quarantined' | 'unknown';
-  readonly mutation: string;
-  readonly snapshot: string;
-  readonly exitCode?: number;
-  readonly signal?: string;
-  readonly stdout: Excerpt['said'];
-  readonly stderr: Excerpt['said'];
-  readonly reason?: Refusal;
-  readonly evidence: readonly string[];
-}
 
 interface RunOptions extends Pick<GuardOptions, 'client' | 'clock'> {
   readonly reach: Reach;
@@ -37,7 +19,7 @@ const SAID_BYTES_MAX = 8 * 1024;
  *
  * @throws RefusedError when it was denied: then nothing was run
  */
-export async function runGuarded(ask: MutationAsk, command: Command, options: RunOptions): Promise<Ran> {
+export async function runGuarded(ask: MutationAsk, command: CommandAsk, options: RunOptions): Promise<Ran> {
   const { client, clock, reach, signal } = options;
   const [stdout, stderr] = [new Excerpt(SAID_BYTES_MAX), new Excerpt(SAID_BYTES_MAX)];
   let clearance: Guarded | undefined;
@@ -93,7 +75,7 @@ export async function runGuarded(ask: MutationAsk, command: Command, options: Ru
 /** The command ended with another code than 0. */
 class FailedCommand extends Error {}
 
-function timedOut(reason: Refusal, { timeoutMs }: Command, signal: AbortSignal): Refusal {
+function timedOut(reason: Refusal, { timeoutMs }: CommandAsk, signal: AbortSignal): Refusal {
   if (reason.code !== 'command_stopped' || signal.aborted) return reason;
   return refusal('command_stopped', `The command was ended: its time of ${formatDuration(timeoutMs)} is up.`);
 }
