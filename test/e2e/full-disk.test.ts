@@ -1,20 +1,10 @@
-import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { needs } from '../needs.ts';
+import { smallDisk } from '../small-disk.ts';
 import { fingerprint } from './fingerprint.ts';
 import { place, WRECK } from './place.ts';
 
@@ -24,22 +14,7 @@ const IMAGE_BYTES = 24 * 1024 * 1024;
 
 // btrfs is probed by mounting a loop device, which is what this needs.
 needs('btrfs').describe('HAUKI_HOME on a disk that is full', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'hauki-full-'));
-  const disk = join(folder, 'mnt');
-
-  beforeAll(() => {
-    const image = join(folder, 'image');
-    writeFileSync(image, '');
-    truncateSync(image, IMAGE_BYTES);
-    mkdirSync(disk);
-    // -m 0: no blocks kept back for root.
-    run('mkfs.ext4', '-q', '-m', '0', image);
-    run('mount', '-o', 'loop', image, disk);
-  });
-  afterAll(() => {
-    run('umount', '--lazy', disk);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const disk = smallDisk(IMAGE_BYTES);
 
   const filler = join(disk, 'filler');
 
@@ -146,10 +121,4 @@ async function stop(home: string): Promise<void> {
     return;
   }
   while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 20));
-}
-
-function run(command: string, ...args: readonly string[]): void {
-  const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', env });
-  if (status !== 0) throw new Error(`${command}: ${stderr}`);
 }

@@ -1,35 +1,20 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { verify } from '../../src/ledger/audit.ts';
 import { openSqliteLedger } from '../../src/ledger/sqlite/open.ts';
 import { needs } from '../needs.ts';
+import { smallDisk } from '../small-disk.ts';
 import { sampleId, sampleMutation, Scribe } from './sample.ts';
 
 const IMAGE_BYTES = 8 * 1024 * 1024;
 
 // btrfs is probed by mounting a loop device, which is what this needs.
 needs('btrfs').describe('on a full disk', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'hauki-full-'));
-  const disk = join(folder, 'mnt');
-
-  beforeAll(() => {
-    const image = join(folder, 'image');
-    writeFileSync(image, '');
-    truncateSync(image, IMAGE_BYTES);
-    mkdirSync(disk);
-    // -m 0: no blocks kept back for root.
-    run('mkfs.ext4', '-q', '-m', '0', image);
-    run('mount', '-o', 'loop', image, disk);
-  });
-  afterAll(() => {
-    run('umount', '--lazy', disk);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const disk = smallDisk(IMAGE_BYTES);
 
   test('an append is refused whole, and goes through when there is space again', { timeout: 60_000 }, async () => {
     const home = join(disk, 'home');
@@ -87,10 +72,4 @@ needs('btrfs').describe('on a full disk', () => {
 /** Takes all the space there is. */
 function fill(path: string): void {
   spawnSync('dd', ['if=/dev/zero', `of=${path}`, 'bs=4k', 'conv=fsync'], { stdio: 'ignore' });
-}
-
-function run(command: string, ...args: readonly string[]): void {
-  const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
-  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', env });
-  if (status !== 0) throw new Error(`${command} failed: ${stderr}`);
 }
