@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, lstat, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { DatasetName } from '../../core/dataset.ts';
-import { readHeader } from '../../core/task/header.ts';
+import { type Queued, queuedAs } from '../../core/task/lanes.ts';
 import { TASK_BYTES_MAX } from '../../core/task/limits.ts';
 import { CLAIM, SIGNATURE } from '../../core/task/name.ts';
 import { objectIn, replaceFile } from '../heartbeat/file.ts';
@@ -20,35 +20,48 @@ export interface Read {
   readonly signature: Buffer | undefined;
 }
 
-/**
- * What a waiting task is to change, as far as it says so before it is judged: nothing where it cannot be read, or will be denied.
- *
- * @param own what a task changes that does not say so itself
- */
-export async function datasetsOf(
-  { path, look }: Arrival,
-  own: readonly DatasetName[],
-): Promise<readonly DatasetName[]> {
-  const read = look === undefined ? undefined : await readPlain(path);
-  if (read?.ok !== true) return [];
-  const header = readHeader(read.value.bytes.toString('utf8'));
-  return header.ok ? (header.value.datasets ?? own) : [];
+/** Of a task's text, so many bytes are enough to know what it is to change. */
+const BEGINNING_BYTES = 64 * 1024;
+
+/** What a waiting task is to change, as far as it says so before it is judged: nothing where it cannot be read, which will deny it. */
+export async function queuedOf({ name, path, look }: Arrival, own: readonly DatasetName[]): Promise<Queued> {
+  // What cannot be read just now, or is gone, is not to run beside anything.
+  const read = look === undefined ? undefined : await readPlain(path, BEGINNING_BYTES).catch(() => 'later' as const);
+  if (read === 'later') return { name, datasets: [], alone: true };
+  if (read?.ok !== true) return { name, datasets: [], alone: false };
+  const { bytes, stats } = read.value;
+  return queuedAs(name, bytes.toString('utf8'), bytes.length >= stats.size, own);
 }
 
-/** Out of the inbox, its signature after it. @returns false when it is not there any more */
+/**
+ * Out of the inbox, its signature after it.
+ *
+ * @returns false when it is not there any more
+ * @throws when the spool is not there
+ */
 export async function takeFrom(folders: Folders, { name, path, misnamed }: Arrival): Promise<boolean> {
   if (!(await moved(path, join(folders.claimed, name)))) return false;
-  if (misnamed === undefined)
-    await moved(join(folders.inbox, name + SIGNATURE), join(folders.claimed, name + SIGNATURE));
+  if (misnamed !== undefined) return true;
+  const isSigned = await moved(join(folders.inbox, name + SIGNATURE), join(folders.claimed, name + SIGNATURE));
+  // A spool that is gone has no signatures either.
+  if (!isSigned) await lstat(folders.inbox);
   return true;
 }
 
-/** Back to where it came from, to be tried again. @returns false when a newer one of its name is there by now */
-export async function putBack(folders: Folders, { name, path }: Arrival): Promise<boolean> {
-  const there = await lstat(path).catch(() => undefined);
-  if (there !== undefined) return false;
-  await moved(join(folders.claimed, name + SIGNATURE), join(folders.inbox, name + SIGNATURE));
-  return moved(join(folders.claimed, name), path);
+/**
+ * Back to where it came from, to be tried again.
+ *
+ * @returns `newer` when one of its name is there by now, `gone` when it does not lie claimed
+ * @throws when the spool is not there
+ */
+export async function putBack(folders: Folders, { name, path }: Arrival): Promise<'back' | 'newer' | 'gone'> {
+  await lstat(folders.claimed);
+  const claimed = join(folders.claimed, name);
+  if (!(await isThere(claimed))) return 'gone';
+  if (await isThere(path)) return 'newer';
+  await moved(claimed + SIGNATURE, join(folders.inbox, name + SIGNATURE));
+  await rm(claimed + CLAIM, { force: true });
+  return (await moved(claimed, path)) ? 'back' : 'gone';
 }
 
 /** A claimed task's bytes. @returns `changed` when somebody writes to it still */
@@ -62,7 +75,8 @@ export async function readClaimed(
   const { stats, bytes } = task.value;
   if (look !== undefined && (stats.size !== look.size || stats.mtimeMs !== look.modifiedMs)) return ok('changed');
   // One that is there and cannot be read is no missing one: where unsigned tasks are run, it would not be looked at.
-  const isSigned = (await lstat(path + SIGNATURE).catch(missing)) !== undefined;
+  const isSigned = await isThere(path + SIGNATURE);
+  if (!isSigned) await lstat(path);
   const signature = isSigned ? await readPlain(path + SIGNATURE) : undefined;
   if (signature?.ok === false)
     return err(refusal('task_unsigned', `What lies beside it as its signature is none. ${signature.error.message}`));
@@ -70,24 +84,51 @@ export async function readClaimed(
   return ok({ bytes, sha256, signature: signature?.value.bytes });
 }
 
-/** Never follows a link, never waits for a writer of a pipe. */
-async function readPlain(path: string | Buffer): Promise<Result<{ bytes: Buffer; stats: Stats }, Refusal>> {
+/** What says of a file that it cannot be run, and not that the spool cannot be used just now. */
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ELOOP: 'it is a symbolic link',
+  EACCES: 'it cannot be read (EACCES)',
+  EPERM: 'it cannot be read (EPERM)',
+  ENXIO: 'it is no plain file',
+  EIO: 'it cannot be read (EIO)',
+};
+
+/**
+ * Never follows a link, never waits for a writer of a pipe.
+ *
+ * @param most so many bytes of it
+ * @throws when it is not the file's fault
+ */
+async function readPlain(
+  path: string | Buffer,
+  most = Infinity,
+): Promise<Result<{ bytes: Buffer; stats: Stats }, Refusal>> {
   const refuse = (why: string): Result<never, Refusal> =>
     err(refusal('task_invalid', `It cannot be run: ${why}.`, 'Drop a plain file.'));
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    (error: unknown) => (error as NodeJS.ErrnoException).code ?? String(error),
+    async (error: unknown) => {
+      const why = UNREADABLE[(error as NodeJS.ErrnoException).code ?? ''];
+      if (why === undefined) throw error;
+      // The same is said of every file of a file system that is gone.
+      await lstat(dirname(path.toString()));
+      return why;
+    },
   );
-  if (typeof handle === 'string')
-    return refuse(handle === 'ELOOP' ? 'it is a symbolic link' : `it cannot be read (${handle})`);
+  if (typeof handle === 'string') return refuse(handle);
   try {
     const before = await handle.stat();
     if (!before.isFile()) return refuse('it is no plain file');
     if (before.size > TASK_BYTES_MAX) return refuse(`it has more than ${TASK_BYTES_MAX / 1024 / 1024} MiB`);
-    const bytes = await handle.readFile();
+    const bytes = before.size > most ? await beginningOf(handle, most) : await handle.readFile();
     return ok({ bytes, stats: await handle.stat() });
   } finally {
     await handle.close();
   }
+}
+
+async function beginningOf(handle: FileHandle, most: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(most), 0, most, 0);
+  return buffer.subarray(0, bytesRead);
 }
 
 /** What is remembered of a task whose work is about to begin. */
@@ -109,6 +150,10 @@ export async function recall(folders: Folders, name: string): Promise<Claim | un
   const text = await readFile(join(folders.claimed, name + CLAIM), 'utf8').catch(missing);
   const said = text === undefined ? undefined : objectIn(text);
   return typeof said?.['mutation'] === 'string' ? (said as unknown as Claim) : undefined;
+}
+
+async function isThere(path: string | Buffer): Promise<boolean> {
+  return (await lstat(path).catch(missing)) !== undefined;
 }
 
 /** @throws anything but that it is not there */

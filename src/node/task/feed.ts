@@ -49,10 +49,11 @@ export class Feed {
   }
 
   #add(piece: TaskPiece): void {
-    const last = this.#waiting.at(-1);
-    const joined = last === undefined ? undefined : together(last, piece);
+    const last = this.#waiting.findLastIndex(({ task }) => task === piece.task);
+    const before = this.#waiting[last];
+    const joined = before === undefined ? undefined : together(before, piece);
     if (joined === undefined) this.#waiting.push(piece);
-    else this.#waiting[this.#waiting.length - 1] = joined;
+    else this.#waiting[last] = joined;
     this.#chars += piece.text?.length ?? 0;
     // The states of thousands of short tasks: those that ended longest ago are told by the ledger.
     if (this.#waiting.length > 1_000) this.#chars -= this.#waiting.shift()?.text?.length ?? 0;

@@ -15,7 +15,7 @@ import type { Room } from './taking.ts';
  * @param running what lies claimed because it runs
  * @returns why some of it cannot be ended yet; undefined when nothing is left
  */
-export async function recover(room: Room, running: ReadonlyMap<string, unknown>): Promise<string | undefined> {
+export async function recover(room: Room, running: ReadonlySet<string>): Promise<string | undefined> {
   for (const task of await claimedTasks(room.folders)) {
     if (running.has(task)) continue;
     const waits = await endOf(task, room);

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import type { Result } from '../../base/result.ts';
 import { traceFields } from '../../base/traceparent.ts';
-import type { DatasetName } from '../../core/dataset.ts';
 import { completedWords, executingWords, isForLater, type Outcome, type TaskResult } from '../../core/task/ending.ts';
+import type { Queued } from '../../core/task/lanes.ts';
 import { LOG } from '../../core/task/name.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -40,10 +40,18 @@ export interface Room {
   readonly reached: (step: string) => void;
 }
 
-/** `ended`: it is on a shelf. `later`: it is back in the inbox, for this reason. `changed`: back too, somebody writes to it. `unknown`: see recovery.ts. */
+/**
+ * `ended`: it is on a shelf. `later`: it is back in the inbox, for this reason. `changed`: back too, somebody writes to it. `stranded`: nothing
+ * of it was run, and it could not be put back, since the spool cannot be used just now. `unknown`: see recovery.ts.
+ */
 export type Took =
   | { readonly how: 'ended' | 'gone' | 'changed' | 'unknown' }
-  | { readonly how: 'later'; readonly why: Refusal };
+  | { readonly how: 'later' | 'stranded'; readonly why: Refusal };
+
+/** Whether anything of a task was run. */
+interface Progress {
+  begun: boolean;
+}
 
 export function judgingOf({ spools, rules, surgeon, scratch }: Room): Judging {
   return { spools, rules, surgeon, here: scratch !== undefined };
@@ -52,13 +60,25 @@ export function judgingOf({ spools, rules, surgeon, scratch }: Room): Judging {
 /**
  * One task from the inbox to its end.
  *
- * @param datasets what it said it is to change, when its turn came
+ * @param queued what it said it is to change, when its turn came
+ * @throws when it has begun, and the spool cannot be used: recovery ends it
  */
-export async function take(
+export async function take(arrival: Arrival, queued: Queued, room: Room, signal: AbortSignal): Promise<Took> {
+  const progress: Progress = { begun: false };
+  try {
+    return await taken(arrival, queued, room, signal, progress);
+  } catch (error) {
+    if (progress.begun) throw error;
+    return { how: 'stranded', why: reasonOf(error) };
+  }
+}
+
+async function taken(
   arrival: Arrival,
-  datasets: readonly DatasetName[],
+  queued: Queued,
   room: Room,
   signal: AbortSignal,
+  progress: Progress,
 ): Promise<Took> {
   const { folders, clock, reached } = room;
   const { name } = arrival;
@@ -79,9 +99,13 @@ export async function take(
   }
   if (!judged.ok) return denied(arrival, room, claimedAt, judged.error, sha256);
   // It was another one when its turn came; this one's has not.
-  if (judged.value.datasets.join('\n') !== datasets.join('\n')) return back(arrival, room, claimedAt, undefined);
+  if (!isAs(queued, judged.value)) return back(arrival, room, claimedAt, undefined);
   room.log.info({ task: name, bytes: bytes.length, sha256, signer: judged.value.signer }, 'task claimed');
-  return perform(arrival, judged.value, { claimedAt, sha256 }, room, signal);
+  return perform(arrival, judged.value, { claimedAt, sha256 }, room, signal, progress);
+}
+
+function isAs({ datasets, alone }: Queued, { datasets: judged, header }: Surgery): boolean {
+  return alone || (header.mode !== 'critical' && judged.join('\n') === datasets.join('\n'));
 }
 
 type Facts = Pick<TaskResult, 'claimedAt'> & Partial<TaskResult>;
@@ -92,6 +116,7 @@ async function perform(
   known: Facts,
   room: Room,
   signal: AbortSignal,
+  progress: Progress,
 ): Promise<Took> {
   const { name, header, datasets, signer } = surgery;
   const trace = header.traceparent === undefined ? {} : { traceparent: header.traceparent };
@@ -101,7 +126,6 @@ async function perform(
     ...trace,
     ...(signer === undefined ? {} : { signer }),
   };
-  let begun = false;
   const ask = {
     task: name,
     intent: header.intent ?? `execute ${name}`,
@@ -120,13 +144,13 @@ async function perform(
         reached('cleared');
         await remember(folders, name, { mutation, fence, snapshot, claimedAt: known.claimedAt });
         reached('remembered');
-        begun = true;
-        feed.begin(name, mutation);
         const output = await TaskLog.open(
           join(folders.claimed, name + LOG),
           (chunk) => feed.say(name, chunk),
           (error) => log.warn({ task: name, mutation, why: error.message }, "a task's log could not be written"),
         );
+        feed.begin(name, mutation);
+        progress.begun = true;
         try {
           output.note(executingWords(name, driver));
           log.info(
@@ -153,7 +177,9 @@ async function perform(
       );
       return { how: 'unknown' };
     }
-    if (begun && outcome !== undefined) return failed(name, room, facts, why, outcome, signal.aborted);
+    if (progress.begun && outcome !== undefined) return failed(name, room, facts, why, outcome, signal.aborted);
+    // Between clearance and work the spool could not be written.
+    if (outcome !== undefined && !(error instanceof RefusedError)) throw error;
     if (isForLater(why, signal.aborted)) return back(arrival, room, known.claimedAt, why);
     return end(room, 'denied', { ...facts, reason: why, words: `${name} was denied: ${why.message}`, task: name });
   }
@@ -199,9 +225,16 @@ async function denied(arrival: Arrival, room: Room, claimedAt: string, why: Refu
   });
 }
 
-async function back(arrival: Arrival, room: Room, claimedAt: string, why: Refusal | undefined): Promise<Took> {
+/**
+ * Puts a task back of which nothing was run.
+ *
+ * @param why it has to wait; undefined: it was changed
+ */
+export async function back(arrival: Arrival, room: Room, claimedAt: string, why: Refusal | undefined): Promise<Took> {
   const { name } = arrival;
-  if (await putBack(room.folders, arrival)) return why === undefined ? { how: 'changed' } : { how: 'later', why };
+  const put = await putBack(room.folders, arrival);
+  if (put === 'gone') return { how: 'gone' };
+  if (put === 'back') return why === undefined ? { how: 'changed' } : { how: 'later', why };
   const replaced = refusal(
     'task_invalid',
     'A newer one of its name was dropped before it could be run.',

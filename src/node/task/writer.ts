@@ -2,15 +2,14 @@ import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
-import type { DatasetName } from '../../core/dataset.ts';
-import { type Queued, startable } from '../../core/task/lanes.ts';
+import type { Queued } from '../../core/task/lanes.ts';
 import type { TaskDrop } from '../../ports/mesh.ts';
 import type { Spool } from '../../ports/spool.ts';
-import { datasetsOf } from './claim.ts';
 import { type Arrival, Inbox } from './inbox.ts';
+import { type Next, TaskQueue } from './queue.ts';
 import { receive } from './reception.ts';
 import { recover } from './recovery.ts';
-import { judgingOf, type Room, take, type Took } from './taking.ts';
+import { back, judgingOf, type Room, take, type Took } from './taking.ts';
 
 export interface WriterOptions extends Room {
   readonly spool: Spool;
@@ -18,12 +17,8 @@ export interface WriterOptions extends Room {
   readonly random: () => number;
 }
 
-interface Next extends Queued {
-  readonly arrival: Arrival;
-}
-
 interface Running {
-  readonly datasets: readonly DatasetName[];
+  readonly queued: Queued;
   /** Never rejects. */
   readonly ends: Promise<void>;
 }
@@ -35,12 +30,11 @@ const AWAY_MS = 200;
 const AWAY_MS_MAX = 5_000;
 /** It said that too much was asked lately. */
 const RATE_MS = 15_000;
-/** While there is work, what came meanwhile is looked for so often, ms, and never for more than a fraction of the time. */
-const LOOK_MS = 200;
-const LOOK_SHARE = 5;
-/** So many run at once at most, and of so many that wait it is known what they change. */
+/** So many run at once at most. */
 const RUNNING_MAX = 8;
-const AHEAD_MAX = 64;
+/** Whoever drops a task by the controller waits so long for an answer, ms; later it is not taken any more. So many wait at most. */
+const DROP_MS_MAX = 4_000;
+const DROPS_MAX = 8;
 
 /**
  * The Shadow Writer: takes the tasks of a spool by name, one at a time for each dataset, and runs each under a clearance of its own.
@@ -50,15 +44,11 @@ const AHEAD_MAX = 64;
 export class ShadowWriter {
   readonly #options: WriterOptions;
   readonly #room: Room;
-  readonly #inbox: Inbox;
+  readonly #queue: TaskQueue;
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Running>();
-  /** What was in the inbox at the last look and has not begun. */
-  #waiting: readonly Arrival[] = [];
-  /** When to look again, while something waits; and from when on that may be, should there be news. */
-  #lookMono = 0;
-  #lookSoonestMono = 0;
-  readonly #datasets = new WeakMap<Arrival, readonly DatasetName[]>();
+  /** They lie claimed, nothing of them was run, and the spool could not be used to put them back. */
+  readonly #stranded = new Map<string, Arrival>();
   #mayTake: () => boolean = () => true;
   #recovered = false;
   #failures = 0;
@@ -68,13 +58,15 @@ export class ShadowWriter {
   #ring: (() => void) | undefined;
   #watcher: FSWatcher | undefined;
   #done: Promise<void> = Promise.resolve();
-  #dropped: Promise<unknown> = Promise.resolve();
+  #dropped: Promise<void> = Promise.resolve();
+  #drops = 0;
 
   constructor(options: WriterOptions) {
     const { folders, clock, rules } = options;
     this.#options = options;
     this.#room = options;
-    this.#inbox = new Inbox(folders.inbox, clock.mono, !rules.unsigned);
+    const inbox = new Inbox(folders.inbox, clock.mono, !rules.unsigned);
+    this.#queue = new TaskQueue(inbox, rules.datasets, clock.mono);
   }
 
   /** The task that it is at; of several the one that began first, and how many more. */
@@ -90,7 +82,7 @@ export class ShadowWriter {
     this.#options.spool.onReady(() => {
       // What was mounted before may be another file system than what is now, with claimed tasks of its own.
       this.#recovered = false;
-      this.#lookMono = 0;
+      this.#queue.distrust();
       this.#watch();
       this.#wake();
     });
@@ -105,11 +97,21 @@ export class ShadowWriter {
 
   /** Takes a task that came by the controller; one after the other, so that of two with one name the second is refused. */
   async drop(drop: TaskDrop): Promise<string> {
-    const { spool, folders } = this.#options;
-    const received = this.#dropped.then(() => receive(drop, { spool, folders, judging: judgingOf(this.#room) }));
-    this.#dropped = received.catch(() => undefined);
+    const { spool, folders, clock, log } = this.#options;
+    const untilMono = clock.mono() + DROP_MS_MAX;
+    const inTime = (): boolean => clock.mono() < untilMono;
+    if (this.#drops >= DROPS_MAX)
+      throw new RefusedError(refusal('overloaded', 'Too many tasks are dropped here at once.'));
+    this.#drops += 1;
+    const received = this.#dropped.then(() =>
+      receive(drop, { spool, folders, judging: judgingOf(this.#room), inTime }),
+    );
+    this.#dropped = received.then(
+      () => void (this.#drops -= 1),
+      () => void (this.#drops -= 1),
+    );
     const signer = await received;
-    this.#options.log.info({ task: drop.task, signer }, 'a task came by the controller');
+    log.info({ task: drop.task, signer }, 'a task came by the controller');
     this.poll();
     return `signed by ${signer}; it is in the inbox`;
   }
@@ -136,65 +138,40 @@ export class ShadowWriter {
       if (!this.#rung && !this.#stopping.signal.aborted) await this.#bell(Math.min(waitMs, POLL_MS));
     }
     await Promise.all([...this.#running.values()].map(({ ends }) => ends));
+    // Else they would count as interrupted.
+    await this.#putBackStranded().catch((error: unknown) => this.#stumble(error));
   }
 
   /** @returns after how many ms to look again */
   async #round(): Promise<number> {
-    const { clock } = this.#options;
+    const { spool, clock, desk } = this.#options;
     if (!this.#recovered && !(await this.#recover())) return POLL_MS;
     if (!this.#mayTake()) return POLL_MS;
-    const againMs = this.#waiting.length === 0 || clock.mono() >= this.#lookMono ? await this.#look() : POLL_MS;
-    for (const next of startable(await this.#queued(), this.#inTheatre(), RUNNING_MAX)) {
-      if (this.#stopping.signal.aborted || !this.#mayTake() || !this.#options.spool.ready) return POLL_MS;
-      // The vault was mounted anew meanwhile, or nobody knows how a task ended: what lies claimed comes first.
-      if (!this.#recovered) return 0;
-      if (this.#failures > 0 && !(await this.#options.desk.ready())) {
-        this.#putOff(this.#awayMs());
-        return POLL_MS;
-      }
-      this.#begin(next);
-    }
+    const againMs = await this.#queue.refresh();
+    const mayBeAway = this.#failures > 0 && this.#queue.length > 0;
+    if (mayBeAway && !(await desk.ready())) this.#putOff(this.#awayMs());
+    // From here on nothing is waited for: what is decided holds.
+    if (this.#stopping.signal.aborted || !this.#mayTake() || !spool.ready) return POLL_MS;
+    if (clock.mono() < this.#notBeforeMono) return POLL_MS;
+    // The vault was mounted anew meanwhile, or nobody knows how a task ended: what lies claimed comes first.
+    if (!this.#recovered) return 0;
+    const running = [...this.#running.values()].map(({ queued }) => queued);
+    for (const next of this.#queue.next(running, RUNNING_MAX)) this.#begin(next);
     // Whatever runs rings when it has ended.
-    return this.#waiting.length === 0 ? againMs : Math.max(1, this.#lookMono - clock.mono());
-  }
-
-  /** @returns after how many ms something more may be there */
-  async #look(): Promise<number> {
-    const { clock } = this.#options;
-    const begunMono = clock.mono();
-    const { arrivals, againMs = POLL_MS } = await this.#inbox.look();
-    const lookedMono = clock.mono();
-    this.#lookSoonestMono = lookedMono + Math.max(LOOK_MS, LOOK_SHARE * (lookedMono - begunMono));
-    this.#lookMono = Math.max(this.#lookSoonestMono, lookedMono + againMs);
-    this.#waiting = arrivals;
     return againMs;
   }
 
-  /** What waits, in order, and what each is to change. */
-  async #queued(): Promise<Next[]> {
-    const queued: Next[] = [];
-    for (const arrival of this.#waiting.slice(0, AHEAD_MAX)) {
-      const datasets = this.#datasets.get(arrival) ?? (await datasetsOf(arrival, this.#options.rules.datasets));
-      this.#datasets.set(arrival, datasets);
-      queued.push({ name: arrival.name, datasets, arrival });
-    }
-    return queued;
-  }
-
-  #inTheatre(): Queued[] {
-    return [...this.#running].map(([name, { datasets }]) => ({ name, datasets }));
-  }
-
-  #begin({ name, datasets, arrival }: Next): void {
-    this.#waiting = this.#waiting.filter((other) => other !== arrival);
-    const ends = take(arrival, datasets, this.#room, this.#stopping.signal)
+  #begin(next: Next): void {
+    const { name, arrival } = next;
+    this.#queue.begun(next);
+    const ends = take(arrival, next, this.#room, this.#stopping.signal)
       .then((took) => this.#took(took, arrival))
       .catch((error: unknown) => this.#stumble(error))
       .finally(() => {
         this.#running.delete(name);
         this.#wake();
       });
-    this.#running.set(name, { datasets, ends });
+    this.#running.set(name, { queued: next, ends });
   }
 
   #took(took: Took, arrival: Arrival): void {
@@ -204,14 +181,18 @@ export class ShadowWriter {
         return;
       case 'unknown':
         this.#recovered = false;
-        this.#lookMono = 0;
+        return;
+      case 'stranded':
+        this.#stranded.set(arrival.name, arrival);
+        this.#stumble(took.why.message);
         return;
       case 'later':
+        this.#queue.putBack(arrival);
         this.#later(took.why);
         return;
       case 'gone':
       case 'changed':
-        this.#inbox.forget(nameOf(arrival.path));
+        this.#queue.forget(arrival);
     }
   }
 
@@ -223,14 +204,28 @@ export class ShadowWriter {
   }
 
   async #recover(): Promise<boolean> {
-    const waits = await recover(this.#room, this.#running);
-    this.#recovered = waits === undefined;
-    if (waits === undefined) this.#failures = 0;
-    else {
-      this.#tell({ why: waits }, 'a task of before cannot be ended yet; nothing else is taken until it is');
-      this.#putOff(this.#awayMs());
+    // Whatever ends without a known end from here on asks for another time.
+    this.#recovered = true;
+    const running = new Set(this.#running.keys());
+    await this.#putBackStranded();
+    const waits = await recover(this.#room, running);
+    if (waits === undefined) {
+      this.#failures = 0;
+      return this.#recovered;
     }
-    return this.#recovered;
+    this.#recovered = false;
+    this.#tell({ why: waits }, 'a task of before cannot be ended yet; nothing else is taken until it is');
+    this.#putOff(this.#awayMs());
+    return false;
+  }
+
+  async #putBackStranded(): Promise<void> {
+    const { clock } = this.#options;
+    for (const [name, arrival] of this.#stranded) {
+      const took = await back(arrival, this.#room, new Date(clock.now()).toISOString(), undefined);
+      this.#stranded.delete(name);
+      if (took.how === 'changed') this.#queue.putBack(arrival);
+    }
   }
 
   #later(why: Refusal): void {
@@ -241,15 +236,14 @@ export class ShadowWriter {
   }
 
   #awayMs(): number {
-    this.#failures += 1;
+    // Several that fail at once are one failure.
+    if (this.#options.clock.mono() >= this.#notBeforeMono) this.#failures += 1;
     const ms = Math.min(AWAY_MS * 2 ** Math.min(this.#failures - 1, 10), AWAY_MS_MAX);
     return ms * (0.5 + this.#options.random() / 2);
   }
 
   #putOff(ms: number): void {
-    // What was put back may be the first of its dataset again.
-    this.#lookMono = 0;
-    this.#notBeforeMono = this.#options.clock.mono() + ms;
+    this.#notBeforeMono = Math.max(this.#notBeforeMono, this.#options.clock.mono() + ms);
     void sleep(ms, undefined, { ref: false }).then(() => this.#wake());
   }
 
@@ -274,7 +268,7 @@ export class ShadowWriter {
 
   /** Something may have come. */
   #hear(): void {
-    this.#lookMono = Math.min(this.#lookMono, this.#lookSoonestMono);
+    this.#queue.hear();
     this.#wake();
   }
 
@@ -293,9 +287,4 @@ export class ShadowWriter {
       };
     });
   }
-}
-
-function nameOf(path: string | Buffer): string {
-  const text = path.toString();
-  return text.slice(text.lastIndexOf('/') + 1);
 }

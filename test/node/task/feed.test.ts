@@ -78,6 +78,23 @@ describe("a node's feed of what its tasks say", () => {
     expect(all.at(-1)).toMatchObject({ state: 'failed' });
   });
 
+  test('of two that flood at once says all that it leaves out, and how a third ended', () => {
+    const { feed, sent, pass } = opened();
+    for (const task of ['a', 'b', 'c']) feed.begin(task, `m-${task}`);
+    const flood = (): void => {
+      for (let times = 0; times < 3_000; times += 1)
+        for (const task of ['a', 'b']) feed.say(task, Buffer.alloc(100, 1));
+    };
+    flood();
+    feed.end('c', 'done', 'fine');
+    flood();
+    pass(60_000);
+    const all = sent.flat();
+    const told = all.reduce((sum, { text = '', leftOut = 0 }) => sum + text.length + leftOut, 0);
+    expect(told).toBe(2 * 2 * 3_000 * 100);
+    expect(all).toContainEqual({ task: 'c', state: 'done', words: 'fine' });
+  });
+
   test('of thousands of short tasks tells the last', () => {
     const { feed, sent, pass } = opened();
     for (let task = 0; task < 5_000; task += 1) {

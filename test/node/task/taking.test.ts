@@ -48,7 +48,12 @@ function taking(name: string, guard: Desk['guard'], signal = new AbortController
     feed: new Feed(clock, () => undefined),
     reached: () => undefined,
   } satisfies Room;
-  return take({ name, misnamed: undefined, path, look: undefined }, ['tank/crm'], room, signal);
+  return take(
+    { name, misnamed: undefined, path, look: undefined },
+    { name, datasets: ['tank/crm'], alone: false },
+    room,
+    signal,
+  );
 }
 const cancelled = async (): Promise<never> => {
   throw new RefusedError(refusal('cancelled', 'The request was taken back.'));
