@@ -20,12 +20,12 @@ export function taskVerbs({ program, answer }: VerbTools): Readonly<Record<strin
       below('drop', "put a file into a node's inbox, in its spool or by the controller")
         .argument('<file>', 'a script that begins with #!, or a unified diff; - reads stdin')
         .option('--as <name>', "what the task is called (default: the file's name)")
-        .option('--sign <key>', 'sign it by ssh-keygen with this key')
+        .option('--sign <key>', 'sign it by ssh-keygen with this key (default: FILE.sig, where it is there)')
         .addHelpText(
           'after',
           `
-Where nothing here says where the node's spool is, the task goes by the controller and the node's link:
-then it has to be signed, and has 128 KiB at most.
+Where nothing here says where the node's spool is, it goes by the controller: signed, and of 128 KiB at most.
+
 Header lines at its top: #hauki intent: …, mode, timeout, verify, datasets, name. See docs/tasks.md.`,
         )
         .action(

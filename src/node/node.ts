@@ -216,7 +216,7 @@ export class MeshNode {
         tasks.poll();
         return { ...answer, ok: true, words: 'It looks for tasks now.' };
       case 'drop':
-        if (tasks === undefined) return { ...answer, ok: false, words: 'This node runs no tasks.' };
+        if (tasks === undefined) return { ...answer, ok: false, refusal: NO_TASKS };
         return tasks.drop(command.drop).then(
           (said) => ({ ...answer, ok: true, words: said }),
           (error: unknown) => ({ ...answer, ok: false, refusal: sayable(error) }),
@@ -287,6 +287,8 @@ export class MeshNode {
     };
   }
 }
+
+const NO_TASKS = refusal('spool_missing', 'This node runs no tasks.', 'Name a spool in its node.yaml: docs/tasks.md.');
 
 /** As much of a refusal as a message holds. */
 function sayable(error: unknown): Refusal {

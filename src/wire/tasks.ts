@@ -41,9 +41,15 @@ export const TaskDrop = z
       .base64()
       .max(4 * Math.ceil(DROP_BYTES_MAX / 3))
       .meta({ description: 'Its bytes, 128 KiB at most; base64.' }),
-    signature: z.string().max(SIGNATURE_CHARACTERS_MAX).optional().meta({
-      description: 'What `ssh-keygen -Y sign -n hauki-task` made of them. A node takes nothing this way without.',
-    }),
+    // Plain text, which in JSON is hardly longer: the frame has its bound too.
+    signature: z
+      .string()
+      .max(SIGNATURE_CHARACTERS_MAX)
+      .regex(/^[\t\r\n -~]*$/)
+      .optional()
+      .meta({
+        description: 'What `ssh-keygen -Y sign -n hauki-task` made of them. A node takes nothing this way without.',
+      }),
   })
   .meta({ id: 'TaskDrop', description: "A task for a node's inbox." });
 export const TaskDropped = z

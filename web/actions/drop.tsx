@@ -15,14 +15,16 @@ const SHOWN_MAX = 4_000;
 
 interface Chosen {
   readonly name: string;
-  readonly bytes: Uint8Array;
+  readonly size: number;
+  /** None of a file that is too large. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** A signed task for a node's inbox. It was signed elsewhere: a key has no place in a browser. */
 export function DropDialog({ action: { node }, done, close }: DialogProps<'drop'>) {
   const [task, setTask] = useState<Chosen>();
   const [signature, setSignature] = useState<Chosen>();
-  const tooLarge = task !== undefined && task.bytes.length > DROP_BYTES_MAX;
+  const tooLarge = task !== undefined && task.size > DROP_BYTES_MAX;
   const choice: Choice = {
     label: 'Drop',
     danger: true,
@@ -48,16 +50,16 @@ export function DropDialog({ action: { node }, done, close }: DialogProps<'drop'
         choose={setSignature}
       />
       {tooLarge ? (
-        <Notice kind="warning" title={`It has ${size(task.bytes.length)}.`}>
+        <Notice kind="warning" title={`It has ${size(task.size)}.`}>
           By the controller a task has {size(DROP_BYTES_MAX)} at most. Drop it on the host of the node instead:{' '}
           <code>hauki task drop</code>.
         </Notice>
       ) : null}
-      {task === undefined ? null : (
+      {task === undefined || tooLarge ? null : (
         <>
           <pre class="plan" tabIndex={0} aria-label="The plan">
             {[
-              `1. ${node} checks the signature of ${oneLine(task.name)} (${size(task.bytes.length)}), and takes it only from one of its signers`,
+              `1. ${node} checks the signature of ${oneLine(task.name)} (${size(task.size)}), and takes it only from one of its signers`,
               `2. it demands a snapshot of what the task changes, and runs it when that is cleared`,
               `3. if the task or its verify fails, the state goes back`,
             ].join('\n')}
@@ -101,7 +103,9 @@ function FileField({
 }
 
 async function chosen(file: File | undefined): Promise<Chosen | undefined> {
-  return file && { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
+  if (file === undefined) return undefined;
+  const content = file.size > DROP_BYTES_MAX ? new ArrayBuffer() : await file.arrayBuffer();
+  return { name: file.name, size: file.size, bytes: new Uint8Array(content) };
 }
 
 function textOf(bytes: Uint8Array | undefined): string {

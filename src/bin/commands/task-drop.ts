@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import { readHeader } from '../../core/task/header.ts';
 import { DROP_BYTES_MAX } from '../../core/task/limits.ts';
-import { taskNameRefusal } from '../../core/task/name.ts';
+import { SIGNATURE, taskNameRefusal } from '../../core/task/name.ts';
 import { type Put, putTask } from '../../node/task/put.ts';
 import { isPatch } from '../../surgery/surgeon.ts';
 import { calling, connect } from '../connect.ts';
@@ -33,7 +34,7 @@ export async function taskDrop(node: string, file: string, options: DropOptions)
   const bytes = await read(file);
   const refused = unfit(bytes);
   if (refused !== undefined) throw refused;
-  const signature = options.sign === undefined ? undefined : await sign(bytes, options.sign);
+  const signature = options.sign === undefined ? await madeBefore(file) : await sign(bytes, options.sign);
   const spool = await spoolOf(node, options.spool);
   if (spool === undefined) return byController(node, { name, bytes, signature }, options);
   const inbox = join(spool, 'inbox');
@@ -73,6 +74,12 @@ async function byController(node: string, { name, bytes, signature }: Put, optio
   printText(`dropped    ${oneLine(name)} at node ${node}, by the controller: ${oneLine(words)}`);
   say(`watch it: hauki task logs -f ${node} '${oneLine(name)}'`);
   return 0;
+}
+
+/** A signature that lies beside the file, as ssh-keygen leaves it. */
+async function madeBefore(file: string): Promise<Buffer | undefined> {
+  const beside = file + SIGNATURE;
+  return file === '-' || !existsSync(beside) ? undefined : read(beside);
 }
 
 async function read(file: string): Promise<Buffer> {

@@ -12,6 +12,8 @@ export interface Reception {
   readonly spool: Spool;
   readonly folders: Folders;
   readonly judging: Judging;
+  /** Whether whoever dropped it still waits for the answer: one that is told nothing drops it again. */
+  readonly inTime: () => boolean;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface Reception {
  * @returns who signed it
  * @throws RefusedError why it is not taken
  */
-export async function receive(drop: TaskDrop, { spool, folders, judging }: Reception): Promise<string> {
+export async function receive(drop: TaskDrop, { spool, folders, judging, inTime }: Reception): Promise<string> {
   const misnamed = taskNameRefusal(drop.task);
   if (misnamed !== undefined) throw new RefusedError(misnamed);
   if (!spool.ready)
@@ -33,6 +35,7 @@ export async function receive(drop: TaskDrop, { spool, folders, judging }: Recep
   const read = { bytes, signature, sha256: createHash('sha256').update(bytes).digest('hex') };
   const judged = await judge(drop.task, read, { ...judging, rules: { ...judging.rules, unsigned: false } });
   if (!judged.ok) throw new RefusedError(judged.error);
+  if (!inTime()) throw new RefusedError(refusal('overloaded', 'It took too long to look at it; it was not taken.'));
   await putTask(folders.inbox, { name: drop.task, bytes, signature });
   return judged.value.signer ?? '';
 }

@@ -52,6 +52,7 @@ function reception(alice: string): Reception {
       },
       here: true,
     },
+    inTime: () => true,
   };
 }
 
@@ -96,6 +97,7 @@ needs('ssh-keygen').describe('a task that comes by the controller', () => {
       expect([drop.task, await refusedAs(drop, at)]).toEqual([drop.task, code]);
     expect(readdirSync(at.folders.inbox)).toEqual([]);
     expect(await refusedAs(good, { ...at, spool: { ...at.spool, ready: false } })).toBe('spool_missing');
+    expect(await refusedAs(good, { ...at, inTime: () => false })).toBe('overloaded');
     expect(await refusedAs(good, at)).toBe('taken from alice');
     expect(await refusedAs(good, at)).toBe('name_taken');
   });
