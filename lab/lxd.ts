@@ -48,8 +48,8 @@ export async function startLxd(lab: Lab): Promise<Lxd> {
       `systemd is up in ${container}`,
       { secondsMax: 180 },
     );
-  const { stdout: pools } = await lab.run(['zpool', 'list', '-H', '-o', 'name']);
-  if (!pools.split('\n').includes(LXD_POOL)) {
+  const template = await lab.run(['lxc', 'info', TEMPLATE], { okCodes: 'any' });
+  if (template.code !== 0) {
     lab.step('LXD');
     await lab.run(['lxd', 'init', '--preseed'], { stdin: PRESEED });
     lab.step('LXD imports the container image');

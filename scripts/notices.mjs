@@ -42,7 +42,9 @@ function packageOf(path) {
  */
 function notice(folder) {
   const { name, version, license, author } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  const files = readdirSync(folder).filter((one) => /^(?:licen[sc]e|notice)/i.test(one));
+  const files = readdirSync(folder, { withFileTypes: true })
+    .filter((one) => one.isFile() && /^(?:licen[sc]e|notice)(?:\.(?:md|txt))?$/i.test(one.name))
+    .map(({ name }) => name);
   if (license === undefined && files.length === 0)
     throw new Error(`Nothing in ${folder} says under which license it may be passed on.`);
   const by = typeof author === 'string' ? author : author?.name;

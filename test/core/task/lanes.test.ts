@@ -39,14 +39,14 @@ describe('tasks that may begin', () => {
 
 describe('what a task says it is to change', () => {
   for (const [what, text, whole, datasets, alone] of [
-    ['is what its header says', '#!/bin/sh\n#hauki datasets: a, b\ntrue\n', true, ['a', 'b'], false],
-    ['or what is its node’s', '#!/bin/sh\ntrue\n', true, ['own'], false],
-    ['is alone when it is critical', '#!/bin/sh\n#hauki mode: critical\n', true, ['own'], true],
-    ['is nothing where it will be denied', '#!/bin/sh\n#hauki modus: critical\n', true, [], false],
-    ['is told by its beginning', '#!/bin/sh\n#hauki datasets: a\ntrue\necho cut of', false, ['a'], false],
-    ['cannot be told while its header may go on', '#!/bin/sh\n# comment\n#hauki datas', false, ['own'], true],
+    ['what its header says', '#!/bin/sh\n#hauki datasets: a, b\ntrue\n', true, ['a', 'b'], false],
+    ['what is its node’s, when it says nothing', '#!/bin/sh\ntrue\n', true, ['own'], false],
+    ['and that alone, when it is critical', '#!/bin/sh\n#hauki mode: critical\n', true, ['own'], true],
+    ['nothing where it will be denied', '#!/bin/sh\n#hauki modus: critical\n', true, [], false],
+    ['what its beginning says', '#!/bin/sh\n#hauki datasets: a\ntrue\necho cut of', false, ['a'], false],
+    ['perhaps something else while its header may go on', '#!/bin/sh\n# comment\n#hauki datas', false, ['own'], true],
   ] as const)
-    test(`${what}`, () => {
+    test(`is ${what}`, () => {
       expect(queuedAs('x', text, whole, ['own'])).toEqual({ name: 'x', datasets, alone });
     });
 });
