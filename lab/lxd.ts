@@ -11,6 +11,8 @@ export interface Lxd {
   readonly exec: (container: string, argv: readonly string[]) => Promise<string>;
   /** Starts a new system container of Debian's, and waits until its systemd has started everything. */
   readonly launch: (container: string) => Promise<void>;
+  /** Reboots a container. @param options of `lxc restart` */
+  readonly restart: (container: string, ...options: readonly string[]) => Promise<void>;
   /** Gives a container a folder of the host: what is guarded outside is worked on inside. */
   readonly mount: (container: string, device: string, source: string, path: string) => Promise<void>;
 }
@@ -68,6 +70,11 @@ export async function startLxd(lab: Lab): Promise<Lxd> {
       await lxc('copy', TEMPLATE, container);
       await lxc('start', container);
       await settled(container);
+    },
+    restart: async (container, ...options) => {
+      const { code } = await lab.run(['lxc', 'restart', ...options, container], { okCodes: 'any' });
+      // LXD gives a proxy device five seconds to come up, which emulated is not always enough; then the container is off.
+      if (code !== 0) await lxc('start', container);
     },
     mount: async (container, device, source, path) =>
       void (await lxc('config', 'device', 'add', container, device, 'disk', `source=${source}`, `path=${path}`)),

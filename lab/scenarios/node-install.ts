@@ -93,7 +93,7 @@ export default scenario({
 
     lab.step('the container is rebooted: it comes back');
     const old = (await presence())?.boot;
-    await lxd.lxc('restart', 'hauki-crm');
+    await lxd.restart('hauki-crm');
     await lab.until(
       async () => (await presence())?.boot !== old && (await presence())?.liveness === 'live',
       'it is heard again',

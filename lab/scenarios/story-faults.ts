@@ -52,7 +52,7 @@ export default scenario({
     const before = await story.fingerprint();
     await story.dropSigned('reboot.task', LONG);
     await underWay();
-    await lxd.lxc('restart', '--force', NODE);
+    await lxd.restart(NODE, '--force');
     assert.equal(await story.end('reboot.task'), 'failed');
     assert.match(JSON.stringify(await story.result('reboot.task')), /task_interrupted/);
     assert.equal(await story.fingerprint(), before);

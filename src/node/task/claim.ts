@@ -25,7 +25,7 @@ const BEGINNING_BYTES = 64 * 1024;
 
 /** What a waiting task is to change, as far as it says so before it is judged: nothing where it cannot be read, which will deny it. */
 export async function queuedOf({ name, path, look }: Arrival, own: readonly DatasetName[]): Promise<Queued> {
-  // What cannot be read just now, or is gone, is not to run beside anything.
+  // What cannot be read just now, or is gone, is not to run beside anything; it is looked at again.
   const read = look === undefined ? undefined : await readPlain(path, BEGINNING_BYTES).catch(() => 'later' as const);
   if (read === 'later') return { name, datasets: [], alone: true };
   if (read?.ok !== true) return { name, datasets: [], alone: false };
@@ -40,7 +40,10 @@ export async function queuedOf({ name, path, look }: Arrival, own: readonly Data
  * @throws when the spool is not there
  */
 export async function takeFrom(folders: Folders, { name, path, misnamed }: Arrival): Promise<boolean> {
-  if (!(await moved(path, join(folders.claimed, name)))) return false;
+  if (!(await moved(path, join(folders.claimed, name)))) {
+    await lookAtBoth(folders);
+    return false;
+  }
   if (misnamed !== undefined) return true;
   const isSigned = await moved(join(folders.inbox, name + SIGNATURE), join(folders.claimed, name + SIGNATURE));
   // A spool that is gone has no signatures either.
@@ -55,13 +58,30 @@ export async function takeFrom(folders: Folders, { name, path, misnamed }: Arriv
  * @throws when the spool is not there
  */
 export async function putBack(folders: Folders, { name, path }: Arrival): Promise<'back' | 'newer' | 'gone'> {
-  await lstat(folders.claimed);
   const claimed = join(folders.claimed, name);
-  if (!(await isThere(claimed))) return 'gone';
+  if (!(await isThere(claimed))) {
+    await lookAtBoth(folders);
+    return 'gone';
+  }
   if (await isThere(path)) return 'newer';
   await moved(claimed + SIGNATURE, join(folders.inbox, name + SIGNATURE));
   await rm(claimed + CLAIM, { force: true });
-  return (await moved(claimed, path)) ? 'back' : 'gone';
+  if (await moved(claimed, path)) return 'back';
+  await lookAtBoth(folders);
+  return 'gone';
+}
+
+/** @throws when the spool is not there: then nothing follows from a file that is not */
+async function lookAtBoth({ inbox, claimed }: Folders): Promise<void> {
+  await lstat(inbox);
+  await lstat(claimed);
+}
+
+/** @throws when nothing can be written into the spool */
+export async function probe({ claimed }: Folders): Promise<void> {
+  const draft = join(claimed, '.probe');
+  await replaceFile(draft, `${' '.repeat(4_096)}\n`);
+  await rm(draft, { force: true });
 }
 
 /** A claimed task's bytes. @returns `changed` when somebody writes to it still */
@@ -84,14 +104,16 @@ export async function readClaimed(
   return ok({ bytes, sha256, signature: signature?.value.bytes });
 }
 
-/** What says of a file that it cannot be run, and not that the spool cannot be used just now. */
+/** What says of a file that it cannot be run. All else says that the spool cannot be used just now. */
 const UNREADABLE: Readonly<Record<string, string>> = {
   ELOOP: 'it is a symbolic link',
-  EACCES: 'it cannot be read (EACCES)',
-  EPERM: 'it cannot be read (EPERM)',
   ENXIO: 'it is no plain file',
-  EIO: 'it cannot be read (EIO)',
+  ...Object.fromEntries(
+    ['EACCES', 'EPERM', 'EIO', 'EBADMSG', 'EUCLEAN'].map((code) => [code, `it cannot be read (${code})`]),
+  ),
 };
+
+type Plain = Result<{ readonly bytes: Buffer; readonly stats: Stats }, Refusal>;
 
 /**
  * Never follows a link, never waits for a writer of a pipe.
@@ -99,31 +121,33 @@ const UNREADABLE: Readonly<Record<string, string>> = {
  * @param most so many bytes of it
  * @throws when it is not the file's fault
  */
-async function readPlain(
-  path: string | Buffer,
-  most = Infinity,
-): Promise<Result<{ bytes: Buffer; stats: Stats }, Refusal>> {
-  const refuse = (why: string): Result<never, Refusal> =>
-    err(refusal('task_invalid', `It cannot be run: ${why}.`, 'Drop a plain file.'));
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    async (error: unknown) => {
-      const why = UNREADABLE[(error as NodeJS.ErrnoException).code ?? ''];
-      if (why === undefined) throw error;
-      // The same is said of every file of a file system that is gone.
-      await lstat(dirname(path.toString()));
-      return why;
-    },
-  );
-  if (typeof handle === 'string') return refuse(handle);
+async function readPlain(path: string | Buffer, most = Infinity): Promise<Plain> {
+  try {
+    return await read(path, most);
+  } catch (error) {
+    const why = UNREADABLE[(error as NodeJS.ErrnoException).code ?? ''];
+    if (why === undefined) throw error;
+    // The same is said of every file of a file system that is gone.
+    await lstat(dirname(path.toString()));
+    return unfit(why);
+  }
+}
+
+async function read(path: string | Buffer, most: number): Promise<Plain> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const before = await handle.stat();
-    if (!before.isFile()) return refuse('it is no plain file');
-    if (before.size > TASK_BYTES_MAX) return refuse(`it has more than ${TASK_BYTES_MAX / 1024 / 1024} MiB`);
+    if (!before.isFile()) return unfit('it is no plain file');
+    if (before.size > TASK_BYTES_MAX) return unfit(`it has more than ${TASK_BYTES_MAX / 1024 / 1024} MiB`);
     const bytes = before.size > most ? await beginningOf(handle, most) : await handle.readFile();
     return ok({ bytes, stats: await handle.stat() });
   } finally {
     await handle.close();
   }
+}
+
+function unfit(why: string): Plain {
+  return err(refusal('task_invalid', `It cannot be run: ${why}.`, 'Drop a plain file.'));
 }
 
 async function beginningOf(handle: FileHandle, most: number): Promise<Buffer> {

@@ -60,7 +60,7 @@ export class TaskQueue {
     let againMs = LOOK_MS_MAX;
     if (this.#waiting.length === 0 || this.#mono() >= this.#lookMono) againMs = await this.#look();
     for (const arrival of this.#waiting.slice(0, AHEAD_MAX))
-      if (!this.#said.has(arrival)) this.#said.set(arrival, await queuedOf(arrival, this.#own));
+      if (!isKnown(this.#said.get(arrival))) this.#said.set(arrival, await queuedOf(arrival, this.#own));
     return this.#waiting.length === 0 ? againMs : Math.max(1, this.#lookMono - this.#mono());
   }
 
@@ -111,6 +111,11 @@ export class TaskQueue {
     const all = new Map([...arrivals, ...this.#back.values()].map((arrival) => [fileOf(arrival), arrival]));
     return inOrder([...all.keys()]).flatMap((file) => all.get(file) ?? []);
   }
+}
+
+/** What could not be read just now is asked again. */
+function isKnown(said: Queued | undefined): boolean {
+  return said !== undefined && !(said.alone && said.datasets.length === 0);
 }
 
 function fileOf({ path }: Arrival): string {

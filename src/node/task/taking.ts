@@ -61,14 +61,14 @@ export function judgingOf({ spools, rules, surgeon, scratch }: Room): Judging {
  * One task from the inbox to its end.
  *
  * @param queued what it said it is to change, when its turn came
- * @throws when it has begun, and the spool cannot be used: recovery ends it
+ * @throws when it has begun, or its end is known, and the spool cannot be used: recovery ends it
  */
 export async function take(arrival: Arrival, queued: Queued, room: Room, signal: AbortSignal): Promise<Took> {
   const progress: Progress = { begun: false };
   try {
     return await taken(arrival, queued, room, signal, progress);
   } catch (error) {
-    if (progress.begun) throw error;
+    if (progress.begun || error instanceof Unshelved) throw error;
     return { how: 'stranded', why: reasonOf(error) };
   }
 }
@@ -170,6 +170,8 @@ async function perform(
   } catch (error) {
     const why = reasonOf(error);
     const outcome = outcomeOf(error);
+    // Between clearance and work the spool could not be written.
+    if (outcome !== undefined && !progress.begun && !(error instanceof RefusedError)) throw error;
     if (outcome?.stage === 'unknown') {
       log.error(
         { task: name, mutation: outcome.mutation, why: why.message },
@@ -178,8 +180,6 @@ async function perform(
       return { how: 'unknown' };
     }
     if (progress.begun && outcome !== undefined) return failed(name, room, facts, why, outcome, signal.aborted);
-    // Between clearance and work the spool could not be written.
-    if (outcome !== undefined && !(error instanceof RefusedError)) throw error;
     if (isForLater(why, signal.aborted)) return back(arrival, room, known.claimedAt, why);
     return end(room, 'denied', { ...facts, reason: why, words: `${name} was denied: ${why.message}`, task: name });
   }
@@ -206,7 +206,13 @@ async function failed(
 }
 
 /** Denied before anybody was asked: that it was is on record before it leaves the inbox for good. */
-async function denied(arrival: Arrival, room: Room, claimedAt: string, why: Refusal, sha256?: string): Promise<Took> {
+export async function denied(
+  arrival: Arrival,
+  room: Room,
+  claimedAt: string,
+  why: Refusal,
+  sha256?: string,
+): Promise<Took> {
   const { name } = arrival;
   try {
     await room.desk.report(name, why);
@@ -255,7 +261,9 @@ async function end(
 ): Promise<Took> {
   const { task, words, claimedAt, ...more } = facts;
   const result = { task, node, outcome, words, claimedAt, endedAt: new Date(clock.now()).toISOString(), ...more };
-  await shelve(folders, result);
+  await shelve(folders, result).catch((error: unknown) => {
+    throw new Unshelved(`its result could not be put beside it: ${String(error)}`);
+  });
   reached('shelved');
   const said = {
     task,
@@ -269,6 +277,9 @@ async function end(
   feed.end(task, outcome, words);
   return { how: 'ended' };
 }
+
+/** How it ended is known, and could not be written: it must not be taken for one that waits. */
+class Unshelved extends Error {}
 
 function reasonOf(error: unknown): Refusal {
   return error instanceof RefusedError ? error.refusal : refusal('internal', String(error));

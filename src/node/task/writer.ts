@@ -1,15 +1,17 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { existsSync, type FSWatcher, watch } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
 import type { Queued } from '../../core/task/lanes.ts';
 import type { TaskDrop } from '../../ports/mesh.ts';
 import type { Spool } from '../../ports/spool.ts';
+import { probe } from './claim.ts';
 import { type Arrival, Inbox } from './inbox.ts';
 import { type Next, TaskQueue } from './queue.ts';
 import { receive } from './reception.ts';
 import { recover } from './recovery.ts';
-import { back, judgingOf, type Room, take, type Took } from './taking.ts';
+import { back, denied, judgingOf, type Room, take, type Took } from './taking.ts';
 
 export interface WriterOptions extends Room {
   readonly spool: Spool;
@@ -35,6 +37,8 @@ const RUNNING_MAX = 8;
 /** Whoever drops a task by the controller waits so long for an answer, ms; later it is not taken any more. So many wait at most. */
 const DROP_MS_MAX = 4_000;
 const DROPS_MAX = 8;
+/** A task that cannot be taken so often in a row, though the spool could be written, is denied: it must not keep others waiting for ever. */
+const STRANDINGS_MAX = 3;
 
 /**
  * The Shadow Writer: takes the tasks of a spool by name, one at a time for each dataset, and runs each under a clearance of its own.
@@ -47,8 +51,10 @@ export class ShadowWriter {
   readonly #queue: TaskQueue;
   readonly #stopping = new AbortController();
   readonly #running = new Map<string, Running>();
-  /** They lie claimed, nothing of them was run, and the spool could not be used to put them back. */
+  /** Nothing of them was run, and the spool could not be used: they are put back when it can. */
   readonly #stranded = new Map<string, Arrival>();
+  /** How often in a row, and why last. */
+  readonly #strandings = new Map<string, { readonly times: number; readonly why: Refusal }>();
   #mayTake: () => boolean = () => true;
   #recovered = false;
   #failures = 0;
@@ -100,6 +106,8 @@ export class ShadowWriter {
     const { spool, folders, clock, log } = this.#options;
     const untilMono = clock.mono() + DROP_MS_MAX;
     const inTime = (): boolean => clock.mono() < untilMono;
+    if (this.#running.has(drop.task) || this.#stranded.has(drop.task))
+      throw new RefusedError(refusal('name_taken', `A task ${drop.task} is under way here.`));
     if (this.#drops >= DROPS_MAX)
       throw new RefusedError(refusal('overloaded', 'Too many tasks are dropped here at once.'));
     this.#drops += 1;
@@ -175,6 +183,7 @@ export class ShadowWriter {
   }
 
   #took(took: Took, arrival: Arrival): void {
+    if (took.how !== 'stranded') this.#strandings.delete(arrival.name);
     switch (took.how) {
       case 'ended':
         this.#failures = 0;
@@ -184,6 +193,10 @@ export class ShadowWriter {
         return;
       case 'stranded':
         this.#stranded.set(arrival.name, arrival);
+        this.#strandings.set(arrival.name, {
+          times: (this.#strandings.get(arrival.name)?.times ?? 0) + 1,
+          why: took.why,
+        });
         this.#stumble(took.why.message);
         return;
       case 'later':
@@ -209,23 +222,40 @@ export class ShadowWriter {
     const running = new Set(this.#running.keys());
     await this.#putBackStranded();
     const waits = await recover(this.#room, running);
-    if (waits === undefined) {
-      this.#failures = 0;
-      return this.#recovered;
-    }
+    if (waits === undefined) return this.#recovered;
     this.#recovered = false;
     this.#tell({ why: waits }, 'a task of before cannot be ended yet; nothing else is taken until it is');
     this.#putOff(this.#awayMs());
     return false;
   }
 
+  /** @throws the first reason why one of them could not be */
   async #putBackStranded(): Promise<void> {
-    const { clock } = this.#options;
-    for (const [name, arrival] of this.#stranded) {
-      const took = await back(arrival, this.#room, new Date(clock.now()).toISOString(), undefined);
-      this.#stranded.delete(name);
-      if (took.how === 'changed') this.#queue.putBack(arrival);
+    if (this.#stranded.size === 0) return;
+    // On a full disk one would be cleared, and undone, again and again.
+    await probe(this.#options.folders);
+    const failed: unknown[] = [];
+    for (const [name, arrival] of this.#stranded)
+      await this.#putBack(arrival).then(
+        () => this.#stranded.delete(name),
+        (error: unknown) => failed.push(error),
+      );
+    // One that could not be taken lies in the inbox, and comes first there.
+    this.#queue.distrust();
+    if (failed.length > 0) throw failed[0];
+  }
+
+  async #putBack(arrival: Arrival): Promise<void> {
+    const claimedAt = new Date(this.#options.clock.now()).toISOString();
+    const { times = 0, why } = this.#strandings.get(arrival.name) ?? {};
+    const isClaimed = existsSync(join(this.#options.folders.claimed, arrival.name));
+    if (why !== undefined && times >= STRANDINGS_MAX && isClaimed) {
+      this.#strandings.delete(arrival.name);
+      await denied(arrival, this.#room, claimedAt, refusal('task_invalid', `It cannot be taken: ${why.message}`));
+      return;
     }
+    const took = await back(arrival, this.#room, claimedAt, undefined);
+    if (took.how === 'changed') this.#queue.putBack(arrival);
   }
 
   #later(why: Refusal): void {
@@ -244,7 +274,8 @@ export class ShadowWriter {
 
   #putOff(ms: number): void {
     this.#notBeforeMono = Math.max(this.#notBeforeMono, this.#options.clock.mono() + ms);
-    void sleep(ms, undefined, { ref: false }).then(() => this.#wake());
+    // A timer may come up to a millisecond early.
+    void sleep(Math.ceil(ms) + 1, undefined, { ref: false }).then(() => this.#wake());
   }
 
   /** The same again and again is said once. */

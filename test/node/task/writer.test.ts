@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -27,6 +27,7 @@ import { ShadowWriter } from '../../../src/node/task/writer.ts';
 import type { Reach } from '../../../src/ports/reach.ts';
 import type { MutationView } from '../../../src/wire/http.ts';
 import { needs } from '../../needs.ts';
+import { smallDisk } from '../../small-disk.ts';
 import { until } from '../../until.ts';
 
 /* Which task begins when, and what becomes of those that cannot: with a controller that does what the test says. */
@@ -101,8 +102,8 @@ function started(signers?: string): ShadowWriter {
 }
 
 function drop(name: string, header = ''): void {
-  writeFileSync(join(folder, 'draft'), `#!/bin/sh\n${header}`);
-  renameSync(join(folder, 'draft'), join(folders.inbox, name));
+  writeFileSync(join(spool, 'draft'), `#!/bin/sh\n${header}`);
+  renameSync(join(spool, 'draft'), join(folders.inbox, name));
 }
 
 function on(...datasets: readonly string[]): string {
@@ -227,6 +228,21 @@ describe('the Shadow Writer', { timeout: 30_000 }, () => {
     expect(readdirSync(folders.claimed)).toEqual([]);
   });
 
+  test('denies a task that cannot be taken again and again, so that others go on', async () => {
+    const undone = { hauki: { mutation: 'm', stage: 'rolled_back', evidence: [] } };
+    answer = (task, work) => (task === 'a' ? Promise.reject(Object.assign(new Error('EIO'), undone)) : work());
+    drop('a');
+    drop('b');
+    started().start(() => true);
+    expect((await ended('a', 'denied')).reason).toMatchObject({
+      code: 'task_invalid',
+      message: expect.stringContaining('EIO') as string,
+    });
+    await ended('b', 'done');
+    expect(asked.join('')).toBe('aaab');
+    expect(readdirSync(folders.claimed)).toEqual([]);
+  });
+
   test('that is stopped while a spool is gone leaves no task behind as interrupted', async () => {
     answer = async (_, work) => {
       const claimed = `${folders.claimed}-away`;
@@ -271,3 +287,42 @@ describe('the Shadow Writer', { timeout: 30_000 }, () => {
     expect(said.toSorted()).toEqual([...many, 'overloaded', 'overloaded', 'taken']);
   });
 });
+
+// btrfs is probed by mounting a loop device, which is what this needs.
+needs('btrfs').describe('a spool on a disk that is full', () => {
+  const disk = smallDisk(8 * 1024 * 1024);
+
+  test('costs one clearance, and no more until there is space again', { timeout: 30_000 }, async () => {
+    folders = foldersIn(plainSpool(join(disk, 'spool')).folder);
+    spool = join(disk, 'spool');
+    drop('a');
+    fill(join(disk, 'filler'));
+    answer = (_, work) =>
+      work().catch((error: unknown) => {
+        throw Object.assign(error as Error, { hauki: { mutation: 'm', stage: 'rolled_back', evidence: [] } });
+      });
+    started().start(() => true);
+    await until(() => asked.length === 1, 'it was cleared once');
+    await sleep(2_500);
+    expect([asked, ran]).toEqual([['a'], []]);
+    rmSync(join(disk, 'filler'), { recursive: true });
+    await ended('a', 'done');
+    expect([asked, ran]).toEqual([['a', 'a'], ['a']]);
+  });
+});
+
+/** Takes all the space there is, to the last block. */
+function fill(filler: string): void {
+  mkdirSync(filler);
+  spawnSync('dd', ['if=/dev/zero', `of=${join(filler, 'large')}`, 'bs=4k', 'conv=fsync'], { stdio: 'ignore' });
+  for (let more = 0; ; more += 1) {
+    const { status } = spawnSync(
+      'dd',
+      ['if=/dev/zero', `of=${join(filler, String(more))}`, 'bs=1k', 'count=1', 'conv=fsync'],
+      {
+        stdio: 'ignore',
+      },
+    );
+    if (status !== 0) return;
+  }
+}
