@@ -29,8 +29,11 @@ try {
   const url = await playedMesh();
   await takePictures(url, readFileSync(join(env.HAUKI_HOME, 'token'), 'utf8').trim());
 } finally {
-  for (const child of started.toReversed()) child.kill('SIGTERM');
-  await Promise.all(started.map(ended));
+  // One after the other, the controller last: a guard undoes its change with its help, and would wait for it to come back.
+  for (const child of started.toReversed()) {
+    child.kill('SIGTERM');
+    await ended(child);
+  }
   rmSync(folder, { recursive: true, force: true });
 }
 
