@@ -26,7 +26,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hauki-checkout-'));
   root = join(folder, 'a folder with spaces');
   mkdirSync(root);
-  const scripts = ['setup', 'build', 'build-web', 'place'].map((name) => `scripts/${name}.mjs`);
+  const scripts = ['setup', 'build', 'build-web', 'notices', 'place'].map((name) => `scripts/${name}.mjs`);
   for (const path of ['hauki', 'docs/errors.md', 'package.json', 'package-lock.json', ...scripts])
     cpSync(join(ROOT, path), join(root, path));
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
