@@ -175,6 +175,11 @@ needs('ssh-keygen').describe('hauki task', () => {
       // Two of one name at once: each is either taken and run, or told that the other waits.
       const one = file('twice', counting('twice', 'sleep 2'));
       const both = await Promise.all([drop(one, '--sign', alice), drop(one, '--sign', alice)]);
+      for (const said of both)
+        expect([
+          [0, 'dropped'],
+          [75, 'name_taken'],
+        ]).toContainEqual(said);
       await ended('twice', 'done');
       const taken = both.filter(([code]) => code === 0).length;
       await until(() => count('twice') === taken, 'each that was taken has run');

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
@@ -47,7 +49,7 @@ export function guardRoutes(app: FastifyInstance, keeper: Doorkeeper, denials: D
     // A page that somebody left open asks on, and is told so; that is no attempt at anything.
     if (reason.code === 'session_over') return sendRefusal(reply, reason);
     denials.note({
-      peer: raw.socket.remoteAddress ?? 'local',
+      peer: peerOf(raw),
       ...(principal === undefined ? {} : { as: describePrincipal(principal) }),
       what: `${method} ${routeOptions.url ?? '(unknown)'}`,
       code: reason.code,
@@ -81,6 +83,11 @@ export function guardRoutes(app: FastifyInstance, keeper: Doorkeeper, denials: D
     const own = isOwn(await controller.find(id), id, principal);
     return own.ok ? undefined : refuse(request, reply, own.error);
   });
+}
+
+/** Who is at the other end, for the record. */
+export function peerOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? 'local';
 }
 
 /** Why a caller may not have what needs this; undefined when it may. */

@@ -1,5 +1,3 @@
-import type { IncomingMessage } from 'node:http';
-
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { refusal, type Refusal } from '../../base/refusal.ts';
@@ -8,7 +6,7 @@ import * as contract from '../../wire/http.ts';
 import { NodeParams } from '../../wire/mesh.ts';
 import { TaskDenied, TaskDrop, TaskDropped, TaskList, TaskNoted, TaskParams, TaskQuery } from '../../wire/tasks.ts';
 import { iso } from '../../wire/view.ts';
-import { askingNode, hasScope } from './access.ts';
+import { askingNode, hasScope, peerOf } from './access.ts';
 import { sendRefusal } from './answers.ts';
 import type { Denials } from './denials.ts';
 import type { HttpOptions } from './options.ts';
@@ -156,10 +154,6 @@ after \`done\`, \`failed\` or \`denied\` the stream ends. Bounded: the whole of 
 
 function nameOf(principal: Principal | undefined): string {
   return principal === undefined ? 'nobody' : describePrincipal(principal);
-}
-
-function peerOf({ socket }: IncomingMessage): string {
-  return socket.remoteAddress ?? 'local';
 }
 
 /** Whoever may not read everything sees its own. */
