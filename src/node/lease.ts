@@ -11,6 +11,8 @@ export interface LeaseOptions {
   readonly ensure: () => Promise<void>;
   /** Heartbeats that keep it as well: then it is asked for only when they do not. */
   readonly renewals?: Renewals;
+  /** Told once that an answer is waited for, when that takes longer than a moment: why, and for how long at most, ms. */
+  readonly waiting?: (why: Refusal, msMax: number) => void;
 }
 
 /** A lease ends for its holder this much before it ends for the controller, so that the work has stopped by then. */
@@ -21,6 +23,8 @@ const SHARE_UNRENEWED_CARRIED = 1 / 2;
 const RETRY_MS = 200;
 /** How long a controller that is there but cannot do it (a full disk) is asked again. */
 const UNABLE_MS_MAX = 10_000;
+/** After so long without an answer whoever waits is told what for. */
+const TELL_MS = 1_000;
 
 /**
  * The holder's side of a clearance: keeps the connection it hangs on, renews it, and knows by its own monotonic clock when it must
@@ -135,19 +139,25 @@ export class Lease {
 
   /** An answer that was lost is asked for again: the token makes sure that it is the same answer. */
   async #asking<T>(call: (client: Client) => Promise<T>): Promise<T> {
-    const { client, clock, ensure } = this.#options;
+    const { client, clock, ensure, waiting } = this.#options;
     const begunMono = clock.mono();
+    let told = false;
     for (;;) {
       try {
         return await call(client);
       } catch (error) {
         if (!unreachable(error) || clock.mono() > this.#endsMono) throw error;
         // Away, it may come back any moment. Unable, it stays unable until somebody does something: people want to know.
-        const unable = await ensure().then(
-          () => (isAway(error) ? undefined : error),
-          (refused: unknown) => (isAway(refused) ? undefined : refused),
+        const why = await ensure().then(
+          () => error,
+          (refused: unknown) => refused,
         );
-        if (unable !== undefined && clock.mono() - begunMono > UNABLE_MS_MAX) throw new RefusedError(reasonIn(unable));
+        const waitedMs = clock.mono() - begunMono;
+        if (!isAway(why) && waitedMs > UNABLE_MS_MAX) throw new RefusedError(reasonIn(why));
+        if (!told && waitedMs >= TELL_MS) {
+          told = true;
+          waiting?.(reasonIn(why), this.#endsMono - clock.mono());
+        }
         await this.#pause();
       }
     }

@@ -246,6 +246,31 @@ describe('the controller is killed while a command works', () => {
     await until(async () => (await stageOf(place)) === 'rolled_back', 'it is recorded');
   });
 
+  test.concurrent('a named one that is away when the command fails: what it left is ended at once, and people are told whom they wait for', async ({
+    onTestFinished,
+  }) => {
+    const place = ownPlace({}, onTestFinished);
+    const before = fingerprint(place.site);
+    const controller = await place.controller();
+    const named = ['--controller', `unix:${place.home}/controller.sock`, '--ttl', '5m'];
+    const daemon = `setsid sh -c 'while :; do date >> config; sleep 0.02; done' & echo $! > "$PWD.pids"`;
+    const guard = place.startGuard(`echo two > config; ${daemon}; ${READY}; ${UNTIL_GO}; exit 6`, named);
+    await ready(place);
+    controller.child.kill('SIGKILL');
+    await controller.done;
+    await go(place);
+    await until(() => !pids(place).some(isAlive), 'what the command left is ended');
+    await until(
+      () => /waiting for the controller, \d+ min at most: .*does not answer/.test(guard.stderr()),
+      'people know',
+    );
+    // It is not over: whoever comes back hears how it ended.
+    await place.controller();
+    expect((await guard.done).code).toBe(6);
+    expect(fingerprint(place.site)).toBe(before);
+    expect(await stageOf(place)).toBe('rolled_back');
+  });
+
   test.concurrent('both are killed: undone when a controller is back', async ({ onTestFinished }) => {
     const place = ownPlace({}, onTestFinished);
     const before = fingerprint(place.site);

@@ -68,6 +68,8 @@ export class World {
   readonly calls: string[] = [];
   readonly wires: Wire[] = [];
   ensured = 0;
+  /** Codes and ms of what whoever waits was told. */
+  readonly told: [Code, number][] = [];
 
   readonly options: LeaseOptions = {
     client: {
@@ -88,6 +90,7 @@ export class World {
       soon: (run) => void setImmediate(run),
     },
     ensure: async () => void (this.ensured += 1),
+    waiting: ({ code }, msMax) => void this.told.push([code, msMax]),
   };
 
   wire(): Wire {

@@ -160,6 +160,18 @@ describe('ending', () => {
     expect(await done).toMatchObject({ refusal: { code: 'controller_unreachable' } });
   });
 
+  test.each([
+    ['a moment is waited for in silence', 4, []],
+    ['after a second whoever waits is told once, why and for how long at most', 20, [TTL_MS - 1_000]],
+  ])('%s', async (_, failures, told) => {
+    const { world, lease } = await held();
+    world.plan.rollback = Array.from({ length: failures }, () => () => refused('controller_unreachable'));
+    const done = lease.rollback();
+    await world.pass(10_000);
+    expect(await done).toMatchObject({ stage: 'rolled_back' });
+    expect(world.told).toEqual(told.map((msMax) => ['controller_unreachable', msMax]));
+  });
+
   test('a refusal is thrown at once', async () => {
     const { world, lease } = await held();
     world.plan.rollback = [() => refused('rollback_failed')];

@@ -1,4 +1,5 @@
 import { formatDuration } from '../../base/duration.ts';
+import type { Refusal } from '../../base/refusal.ts';
 import { Lease } from '../../node/lease.ts';
 import type { BarrierView, LockList, MutationAsk } from '../../wire/http.ts';
 import { systemClock } from '../clock.ts';
@@ -53,7 +54,13 @@ export async function clearance(
   const patience = setTimeout(() => void tellWhomFor(ask, connection, waiting, aborted.signal), PATIENCE_MS);
   if (ask.mode === 'critical') void tellOfBarrier(ask, connection, waiting, aborted.signal);
   try {
-    const options = { client, ensure, clock: systemClock };
+    const options = {
+      client,
+      ensure,
+      clock: systemClock,
+      waiting: ({ message, hint }: Refusal, msMax: number) =>
+        talk(`waiting for the controller, ${formatDuration(msMax)} at most: ${oneLine(`${message} ${hint}`.trim())}`),
+    };
     return await Promise.race([Lease.acquire(ask, options), interrupted]);
   } finally {
     clearTimeout(patience);

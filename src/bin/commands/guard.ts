@@ -31,6 +31,8 @@ const PATIENCE_MS = 1_000;
 /** How long to ask what became of a mutation whose lease was lost. */
 const OUTCOME_MS_MAX = 10_000;
 
+const processes = localProcesses();
+
 interface Session {
   readonly options: GuardOptions;
   readonly connection: Connection;
@@ -168,7 +170,6 @@ async function work(session: Session, argv: Understood['argv'], verify: Understo
     HAUKI_SNAPSHOT: snapshot,
     HAUKI_INTENT: options.intent ?? '',
   };
-  const processes = localProcesses();
   const stopped = new Promise<void>((resolve) => {
     lease.lost.addEventListener('abort', () => {
       const { message } = lease.lost.reason as Refusal;
@@ -226,6 +227,8 @@ async function keep(session: Session, ended: Ended): Promise<number> {
 async function undo(session: Session, ended: Ended, why: string): Promise<number> {
   session.ending = true;
   session.say(`${why}; rolling back …`);
+  // The controller does it too; but it may be away, and what the command left behind would go on changing things meanwhile.
+  await processes.stop(session.lease.cleared.mutation);
   try {
     const view = await session.lease.rollback();
     sayRolledBack(session, view);
