@@ -35,7 +35,8 @@ const TEMPLATE = 'lab-template';
 
 /**
  * LXD on a machine, with no container of an earlier scenario; they are deleted after this one. LXD itself, its image and the container that
- * others are cloned from stay for the scenarios that come: to make them takes three minutes.
+ * others are cloned from stay for the scenarios that come, since to make them takes three minutes; its pool does so exported, so that
+ * those without LXD have the machine's ZFS to themselves.
  */
 export async function startLxd(lab: Lab): Promise<Lxd> {
   const lxc: Lxd['lxc'] = async (...args) => (await lab.run(['lxc', ...args])).stdout;
@@ -50,6 +51,11 @@ export async function startLxd(lab: Lab): Promise<Lxd> {
       `systemd is up in ${container}`,
       { secondsMax: 180 },
     );
+  await lab.sh(`
+    exported=$(zpool import 2>/dev/null || :)
+    if [[ $exported == *"pool: ${LXD_POOL}"* ]]; then zpool import ${LXD_POOL}; fi
+    systemctl start lxd.socket
+  `);
   const template = await lab.run(['lxc', 'info', TEMPLATE], { okCodes: 'any' });
   if (template.code !== 0) {
     lab.step('LXD');
@@ -83,7 +89,7 @@ export async function startLxd(lab: Lab): Promise<Lxd> {
 
 /**
  * Deletes a scenario's containers. A dataset that still has snapshots LXD only puts aside (`deleted/`); those go too, and what hauki kept
- * in that pool.
+ * in that pool. Then LXD stops, and its pool is exported.
  */
 async function takeDown(lab: Lab): Promise<void> {
   await lab.sh(`
@@ -93,5 +99,7 @@ async function takeDown(lab: Lab): Promise<void> {
     for own in ${LXD_POOL}/deleted/containers ${LXD_POOL}/.hauki; do
       { zfs list -H -o name -d 1 "$own" 2>/dev/null || :; } | tail -n +2 | xargs -r -n 1 zfs destroy -R
     done
+    systemctl stop lxd.socket lxd.service
+    zpool export ${LXD_POOL}
   `);
 }

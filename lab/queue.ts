@@ -14,6 +14,8 @@ export interface Due {
 
 /** Where there is only so much time, a scenario is begun if so much of its longest is left: what they take on a quiet machine. */
 const SHARE_EXPECTED = 1 / 3;
+/** One that failed is run again for so much longer: left as it is, it fails the whole run. */
+const AGAIN_MINUTES = 8;
 
 export interface QueueOptions {
   /** Minutes that are left for all of it, asked before each; Infinity: as long as it takes. */
@@ -47,7 +49,10 @@ export class Queue {
   /** @returns undefined when nothing is due, or nothing that fits */
   take(): Due | undefined {
     const left = this.#minutesLeft();
-    const index = this.#due.findIndex(({ scenario }) => scenario.minutesMax * SHARE_EXPECTED <= left);
+    const index = this.#due.findIndex(({ scenario, atFirst }) => {
+      const more = atFirst === undefined ? 0 : AGAIN_MINUTES;
+      return scenario.minutesMax * SHARE_EXPECTED <= left + more;
+    });
     return index === -1 ? undefined : this.#due.splice(index, 1)[0];
   }
 

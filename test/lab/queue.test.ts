@@ -63,3 +63,14 @@ test('where time is short, what does not fit stays, and each turn begins with an
   expect(taken).not.toContain('long');
   expect(queue.rest()).toHaveLength(4);
 });
+
+test('where time is short, one that failed may take some that is kept for it', () => {
+  const many = new Map(['a', 'b'].map((name) => [name, lasting(12)]));
+  let left = 4;
+  const queue = new Queue(many, { minutesLeft: () => left, turn: 'x' });
+  const first = queue.take();
+  left = -3;
+  expect(first !== undefined && queue.again(first, ['it stalled'])).toBe(true);
+  expect(queue.take()).toMatchObject({ name: first?.name, atFirst: ['it stalled'] });
+  expect(queue.take()).toBeUndefined();
+});
