@@ -6,7 +6,7 @@ import { readFailure } from '../../wire/zfs/failure.ts';
 import { missing, permissionsOf } from '../../wire/zfs/permission.ts';
 import { readRows } from '../../wire/zfs/rows.ts';
 import type { Commands } from './command.ts';
-import { containerOf, isContained } from './names.ts';
+import { containerOf, isContained, poolOf } from './names.ts';
 import { allowLine, CONTAINER_RIGHTS, RIGHTS } from './refusals.ts';
 
 type Limit = Inspection['limits'][number];
@@ -34,9 +34,9 @@ export async function pools(commands: Commands): Promise<{ readonly pools: reado
 
 /**
  * What an ordinary user lacks, each with the line that root has to type: on the datasets whose files belong to the user, and on
- * hauki's own dataset in each pool.
+ * hauki's own dataset in the pools of those. In other pools there is nothing to be allowed.
  */
-export async function lacking(commands: Commands, found: readonly Pool[]): Promise<Limit[]> {
+export async function lacking(commands: Commands): Promise<Limit[]> {
   const user = userInfo();
   const groups = await groupNames(commands);
   const limits: Limit[] = [];
@@ -50,8 +50,16 @@ export async function lacking(commands: Commands, found: readonly Pool[]): Promi
       fix: `As root: ${allowLine(user.username, lacks, dataset)}`,
     });
   };
-  for (const { name } of found) {
-    const container = containerOf(name);
+  const mine = await writable(commands);
+  if (mine.length === 0) {
+    const what = `no mounted dataset is one in which ${user.username} may write, so there is none to guard`;
+    return [
+      { what, fix: `As root: zfs create POOL/${user.username} && chown ${user.username}: /POOL/${user.username}` },
+    ];
+  }
+  const used = [...new Set(mine.map((dataset) => poolOf(dataset)))];
+  for (const pool of used) {
+    const container = containerOf(pool);
     const there = await commands.zfs(['list', '-H', '-o', 'name', container]);
     if (there.code === 0) await check(container, CONTAINER_RIGHTS);
     else {
@@ -61,19 +69,17 @@ export async function lacking(commands: Commands, found: readonly Pool[]): Promi
       });
     }
   }
-  for (const dataset of await writable(commands)) await check(dataset, RIGHTS);
+  for (const dataset of mine) await check(dataset, RIGHTS);
   limits.push({
     what: 'Linux lets only root mount: a failed state is kept, but not to be looked at until it is mounted',
-    fix: `As root: zfs mount POOL/.hauki/…, or in /etc/sudoers.d/hauki: ${user.username} ALL=(root) NOPASSWD: ${mountRules(found)}`,
+    fix: `As root: zfs mount POOL/.hauki/…, or in /etc/sudoers.d/hauki: ${user.username} ALL=(root) NOPASSWD: ${mountRules(used)}`,
   });
   return limits;
 }
 
 /** Nothing but the mounting of hauki's own datasets, whose names are made of letters, digits, dots and dashes. */
-function mountRules(found: readonly Pool[]): string {
-  return found
-    .map(({ name }) => `/usr/sbin/zfs ^mount ${containerOf(name).replaceAll('.', '\\.')}/[-.0-9a-z]+$`)
-    .join(', ');
+function mountRules(used: readonly string[]): string {
+  return used.map((pool) => `/usr/sbin/zfs ^mount ${containerOf(pool).replaceAll('.', '\\.')}/[-.0-9a-z]+$`).join(', ');
 }
 
 async function writable(commands: Commands): Promise<string[]> {

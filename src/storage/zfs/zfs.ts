@@ -200,7 +200,7 @@ export function zfsStorage({
                 fix: root ? 'Use OpenZFS 2.1 or newer.' : 'Run the controller as root: ZFS lets nobody else run them.',
               },
             ]),
-        ...(root ? [] : await lacking(commands, found)),
+        ...(root ? [] : await lacking(commands)),
         {
           what: 'a dataset inside a guarded one is not part of it',
           fix: 'Guard it as well: name both, or use --recursive.',
