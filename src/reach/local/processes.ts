@@ -3,6 +3,7 @@ import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { MUTATION_VARIABLE, type Processes } from '../../ports/processes.ts';
 import { CARRIER_VARIABLE } from '../command.ts';
+import { lastPid } from './born.ts';
 
 export interface LocalProcessesOptions {
   /** How long a process may take to end after SIGTERM before it is killed, ms. */
@@ -109,10 +110,18 @@ async function familyOf(mark: string, known: ReadonlySet<string>): Promise<Proce
  */
 async function processes(mark: string): Promise<Process[]> {
   let seen = await lastPid();
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const found = await Promise.all(pids.map((pid) => describe(pid, mark)));
+  const known = new Set(await listed());
+  const found = await Promise.all([...known].map((pid) => describe(pid, mark)));
   for (let chases = 0; chases < CHASES_MAX; chases += 1) {
     const last = await lastPid();
+    if (seen === undefined || last === undefined) {
+      // Nobody says which were given away: one list after the other, until there is none in it that was not in those before.
+      const born = (await listed()).filter((pid) => !known.has(pid));
+      if (born.length === 0) break;
+      for (const pid of born) known.add(pid);
+      found.push(...(await Promise.all(born.map((pid) => describe(pid, mark)))));
+      continue;
+    }
     if (last === seen) break;
     // After the highest id they begin anew; the few before the turn are in the next list.
     for (let pid = last > seen ? seen + 1 : 1; pid <= last; pid += 1) found.push(await describe(pid, mark));
@@ -121,9 +130,8 @@ async function processes(mark: string): Promise<Process[]> {
   return found.filter((one) => one !== undefined);
 }
 
-/** The process id that was given away last: the last word of "0.20 0.18 0.12 1/80 11206". */
-export async function lastPid(): Promise<number> {
-  return Number((await readFile('/proc/loadavg', 'latin1')).trim().split(' ').at(-1));
+async function listed(): Promise<number[]> {
+  return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
 /** Where the start time stands in /proc/<pid>/stat, counted from the state. */
