@@ -1,4 +1,4 @@
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
@@ -46,7 +46,9 @@ export class WholeFile {
 export async function replaceFile(path: string, text: string): Promise<void> {
   const folder = dirname(path);
   const draft = join(folder, `.${basename(path)}.new`);
-  await using(await open(draft, 'w', 0o644), async (file) => {
+  // What a crash left there, or a link that somebody put there to have another file overwritten.
+  await rm(draft, { force: true });
+  await using(await open(draft, 'wx', 0o644), async (file) => {
     await file.writeFile(text);
     await file.sync();
   });

@@ -10,7 +10,7 @@ import { type Queued, queuedAs } from '../../core/task/lanes.ts';
 import { TASK_BYTES_MAX } from '../../core/task/limits.ts';
 import { CLAIM, SIGNATURE } from '../../core/task/name.ts';
 import { objectIn, replaceFile } from '../heartbeat/file.ts';
-import { flushFolder, type Folders } from './folders.ts';
+import { assertFolder, flushFolder, type Folders } from './folders.ts';
 import type { Arrival } from './inbox.ts';
 
 export interface Read {
@@ -40,6 +40,7 @@ export async function queuedOf({ name, path, look }: Arrival, own: readonly Data
  * @throws when the spool is not there
  */
 export async function takeFrom(folders: Folders, { name, path, misnamed }: Arrival): Promise<boolean> {
+  await lookAtBoth(folders);
   if (!(await moved(path, join(folders.claimed, name)))) {
     await lookAtBoth(folders);
     return false;
@@ -73,8 +74,8 @@ export async function putBack(folders: Folders, { name, path }: Arrival): Promis
 
 /** @throws when the spool is not there: then nothing follows from a file that is not */
 async function lookAtBoth({ inbox, claimed }: Folders): Promise<void> {
-  await lstat(inbox);
-  await lstat(claimed);
+  await assertFolder(inbox);
+  await assertFolder(claimed);
 }
 
 /** @throws when nothing can be written into the spool */

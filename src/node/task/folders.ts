@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { lstat, open } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { refusal, RefusedError } from '../../base/refusal.ts';
@@ -22,8 +22,12 @@ export function foldersIn(spool: string): Folders {
  */
 export function plainSpool(folder: string): Spool {
   try {
-    for (const one of [folder, ...Object.values(foldersIn(folder))])
-      if (!existsSync(one)) mkdirSync(one, { mode: 0o700 });
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
+    for (const one of Object.values(foldersIn(folder))) {
+      const found = lstatSync(one, { throwIfNoEntry: false });
+      if (found === undefined) mkdirSync(one, { mode: 0o700 });
+      else if (!found.isDirectory()) throw notAFolder(one);
+    }
   } catch (error) {
     throw new RefusedError(
       refusal('spool_missing', `The spool ${folder} cannot be used: ${(error as Error).message}.`),
@@ -36,6 +40,19 @@ export function plainSpool(folder: string): Spool {
     },
     onReady: () => undefined,
   };
+}
+
+/**
+ * Whoever may write to a spool could put a link in the place of one of its folders, and have the node move files of others about.
+ *
+ * @throws when it is not there, or no folder
+ */
+export async function assertFolder(path: string): Promise<void> {
+  if (!(await lstat(path)).isDirectory()) throw notAFolder(path);
+}
+
+function notAFolder(path: string): Error {
+  return new Error(`${path} is no folder, but leads elsewhere: take it away`);
 }
 
 /** What was renamed in it stays so after a power cut. Where a file system cannot do that for folders, there is nothing to be done. */

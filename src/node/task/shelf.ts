@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Outcome, TaskResult } from '../../core/task/ending.ts';
 import { CLAIM, LOG, RESULT, SIGNATURE } from '../../core/task/name.ts';
 import { readObject, replaceFile } from '../heartbeat/file.ts';
-import type { Folders } from './folders.ts';
+import { assertFolder, type Folders } from './folders.ts';
 
 const OUTCOMES: readonly Outcome[] = ['done', 'failed', 'denied'];
 const BESIDE = [SIGNATURE, LOG, CLAIM, RESULT];
@@ -15,6 +15,7 @@ const BESIDE = [SIGNATURE, LOG, CLAIM, RESULT];
  */
 export async function shelve(folders: Folders, result: TaskResult): Promise<void> {
   const { task, outcome } = result;
+  await assertFolder(folders[outcome]);
   const taken = await isThere(join(folders[outcome], task));
   const name = taken ? `${task}.${stamp(result.claimedAt)}` : task;
   await replaceFile(join(folders[outcome], name + RESULT), `${JSON.stringify(result, undefined, 2)}\n`);
@@ -44,6 +45,7 @@ export async function completeShelving(
 
 /** What lies claimed: those whose end nobody knows yet. Records of tasks that have gone on are cleared away. */
 export async function claimedTasks(folders: Folders): Promise<string[]> {
+  await assertFolder(folders.claimed);
   const names = await readdir(folders.claimed);
   const tasks = names.filter((name) => !name.startsWith('.') && !BESIDE.some((end) => name.endsWith(end)));
   for (const name of names) {

@@ -1,10 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { readObject, WholeFile } from '../../../src/node/heartbeat/file.ts';
+import { readObject, replaceFile, WholeFile } from '../../../src/node/heartbeat/file.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -25,6 +25,15 @@ describe('a file that is always whole', () => {
     await file.settled();
     expect(await readObject(path)).toEqual({ seq: 501 });
     expect(readdirSync(folder)).toEqual(['heartbeat.json']);
+  });
+
+  it('writes through no link that somebody put in the place of its draft', async () => {
+    const path = join(folder, 'heartbeat.json');
+    writeFileSync(join(folder, 'precious'), 'mine');
+    symlinkSync('precious', join(folder, '.heartbeat.json.new'));
+    await replaceFile(path, '{}');
+    expect(readFileSync(join(folder, 'precious'), 'utf8')).toBe('mine');
+    expect(readFileSync(path, 'utf8')).toBe('{}');
   });
 
   it('says what failed, keeps what was there, and writes again when it can', async () => {

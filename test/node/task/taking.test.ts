@@ -1,4 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -60,6 +69,17 @@ const cancelled = async (): Promise<never> => {
 };
 
 describe('a task', () => {
+  test.each(['inbox', 'claimed', 'denied'] as const)('goes nowhere by a link in the place of "%s"', async (which) => {
+    const elsewhere = join(folder, 'elsewhere');
+    mkdirSync(elsewhere);
+    rmSync(folders[which], { recursive: true });
+    symlinkSync(elsewhere, folders[which]);
+    const found = await taking('x', cancelled).catch((error: unknown) => ({ how: 'threw', why: String(error) }));
+    expect(JSON.stringify(found)).toContain(`${which} is no folder`);
+    expect(readdirSync(elsewhere)).toEqual(which === 'inbox' ? ['x'] : []);
+    expect(() => plainSpool(join(folder, 'spool'))).toThrow(`${which} is no folder`);
+  });
+
   test('that was committed and cannot be shelved is left to recovery, and not denied', async () => {
     const guard: Desk['guard'] = async (_, work, signal) => {
       const env = { HAUKI_MUTATION: MUTATION, HAUKI_FENCE: '1', HAUKI_SNAPSHOT: 's', HAUKI_INTENT: 'x' };

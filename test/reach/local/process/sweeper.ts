@@ -9,4 +9,4 @@ const left = 'setsid sleep 1000 >/dev/null 2>&1 &';
 await localReach().run({ argv: ['sh', '-c', left], mutation });
 // By now it is a program with that mark, and no longer the shell that forked.
 await new Promise((resolve) => setTimeout(resolve, 300));
-console.log(JSON.stringify(await sweep(mutation)));
+process.stdout.write(JSON.stringify(await sweep(mutation)));
