@@ -89,10 +89,16 @@ export async function judge(
     return err(refusal('task_invalid', 'Nothing says where at the node the patch is to be applied.', hint));
   }
   // The node's root holds the node's own datasets: where one of them is not asked for, no snapshot would hold what the patch changes.
-  const frozen = rules.datasets.every((own) => datasets.includes(own)) ? root : path;
+  // Of a node that names none nobody knows what its root is in.
+  const own = rules.datasets;
+  const frozen = own.length > 0 && own.every((one) => datasets.includes(one)) ? root : path;
   if (frozen === undefined) {
     const message = `It names other datasets than the node's own, and ${root} is not known to be in them.`;
-    const hint = `Say where they are at the node, "#hauki datasets: /DIR", or name all of ${rules.datasets.join(', ')} too.`;
+    const other =
+      own.length > 0
+        ? `name all of ${own.join(', ')} too`
+        : 'write those of the root into node.yaml, "tasks: { datasets: [NAME] }"';
+    const hint = `Say where they are at the node, "#hauki datasets: /DIR", or ${other}.`;
     return err(refusal('task_invalid', message, hint));
   }
   const patch = surgeon.readPatch(bytes);
