@@ -109,12 +109,10 @@ async function runScript(
     ...(block.timeoutMs === undefined ? {} : { timeoutMs: block.timeoutMs }),
   });
   if (ran.ok && ran.value.code === 0) return;
+  // What it left in the background, or what still runs of it after a connection broke, would go on changing what is put back.
+  const stopped = await reach.stop(mutation);
+  if (!stopped.ok) throw new RefusedError(stopped.error);
   if (ran.ok) throw new Failed(what, ran.value.code);
-  // Nobody knows whether it still runs: what is there of it is ended before the state is put back under it.
-  if (ran.error.code === 'command_lost') {
-    const stopped = await reach.stop(mutation);
-    if (!stopped.ok) throw new RefusedError(stopped.error);
-  }
   throw new RefusedError(ran.error);
 }
 
