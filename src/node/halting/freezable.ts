@@ -90,9 +90,10 @@ function containerOf(instance: string, via: 'lxc' | 'incus', run: Run): Handle {
     thaw: async () => {
       const { why } = await run(change('unfreeze'), { withinMs: THAW_MS });
       if (why === undefined) return undefined;
-      // Refused for one that is not frozen, and for one that is not there any more.
-      const { status } = await look().catch(() => ({ status: undefined }));
-      return status === 'Frozen' || status === undefined ? why : undefined;
+      // Refused for one that runs or is off; and for one that is still about to freeze, whose processes do not all stop: it will have to be
+      // asked again when they do.
+      const { status = '' } = await look().catch(() => ({ status: undefined }));
+      return ['Running', 'Stopped'].includes(status) ? undefined : why;
     },
     group: async () => {
       const { pid = 0 } = await look();

@@ -22,6 +22,7 @@ export interface FreezerOptions {
   readonly broke: (why: string) => void;
   readonly clock: Clock;
   readonly log: Log;
+  readonly handleOf?: typeof handleOf;
 }
 
 /** A watchdog acts so much later than the node would itself, ms. */
@@ -42,9 +43,12 @@ export class Freezer implements Freezing {
   #cancelLimit: () => void = () => {};
   #cancelRetry: () => void = () => {};
   #renewing = false;
+  #thawing: Promise<void> | undefined;
+  readonly #handleOf: typeof handleOf;
 
   constructor(options: FreezerOptions) {
     this.#options = options;
+    this.#handleOf = options.handleOf ?? handleOf;
   }
 
   /** What is frozen, in words. */
@@ -55,8 +59,10 @@ export class Freezer implements Freezing {
   async freeze(signal: AbortSignal): Promise<string | undefined> {
     const { things, limitMs, stateFile, clock } = this.#options;
     if (things.length === 0) return undefined;
+    // One that is still at work would thaw what is frozen now, and forget it.
+    await this.#thawing;
     if (this.#frozen.size > 0) return `${this.frozen.join(', ')} could not be thawed since the last time`;
-    const handles = things.map((thing) => handleOf(thing));
+    const handles = things.map((thing) => this.#handleOf(thing));
     for (const handle of handles) {
       const why = await handle.group().then(whyNotToFreeze).catch(wordsOf);
       if (why !== undefined) return `${handle.words} is not frozen: ${why}`;
@@ -97,7 +103,7 @@ export class Freezer implements Freezing {
   async recover(): Promise<string[]> {
     const state = State.safeParse(await readObject(this.#options.stateFile));
     if (!state.success) return [];
-    for (const thing of state.data.frozen) this.#frozen.set(handleOf(thing), undefined);
+    for (const thing of state.data.frozen) this.#frozen.set(this.#handleOf(thing), undefined);
     const words = this.frozen;
     await this.thaw();
     return words;
@@ -143,7 +149,13 @@ export class Freezer implements Freezing {
     }
   }
 
-  async #thawAll(retryMs: number): Promise<void> {
+  /** One at a time: who comes meanwhile waits for the one that is at work. */
+  #thawAll(retryMs: number): Promise<void> {
+    this.#thawing ??= this.#thawOnce(retryMs).finally(() => (this.#thawing = undefined));
+    return this.#thawing;
+  }
+
+  async #thawOnce(retryMs: number): Promise<void> {
     const { log, clock, stateFile } = this.#options;
     if (this.#frozen.size === 0) return;
     for (const [handle] of [...this.#frozen].toReversed()) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { systemClock } from '../../../src/bin/clock.ts';
-import { Freezable } from '../../../src/node/halting/freezable.ts';
+import { Freezable, type Handle, handleOf } from '../../../src/node/halting/freezable.ts';
 import { Freezer, type FreezerOptions } from '../../../src/node/halting/freezer.ts';
 import { whyNotToFreeze } from '../../../src/node/halting/own.ts';
 import { CGROUPS, needs } from '../../needs.ts';
@@ -90,6 +90,63 @@ describe('what can be frozen', () => {
     [{ unit: 'a', container: 'b' }, false],
   ])('%j: %s', (thing, fits) => {
     expect(Freezable.safeParse(thing).success).toBe(fits);
+  });
+});
+
+describe('a container that LXD does not thaw', () => {
+  it.each([
+    ['Running', undefined],
+    ['Stopped', undefined],
+    ['Frozen', 'refused'],
+    // A process of it did not stop in time; when it does, the container is frozen.
+    ['Freezing', 'refused'],
+    ['Error', 'refused'],
+    [undefined, 'refused'],
+  ])('and says is %s: %s', async (status, why) => {
+    const run = async (argv: readonly string[]): Promise<{ why: string | undefined; stdout: string }> => {
+      if (argv.includes('PUT') || status === undefined) return { why: 'refused', stdout: '' };
+      return { why: undefined, stdout: JSON.stringify({ status }) };
+    };
+    expect(await handleOf({ container: 'crm', via: 'lxc' }, run as Parameters<typeof handleOf>[1]).thaw()).toBe(why);
+  });
+});
+
+describe('a thaw that is tried again', () => {
+  it('does not thaw what is frozen after it', async () => {
+    let frozen = false;
+    let thaw: () => Promise<string | undefined> = async () => 'it hangs';
+    const things = [{ cgroup: '/sys/fs/cgroup/none' }];
+    writeFileSync(join(folder, 'cgroup.procs'), '');
+    const handle: Handle = {
+      words: 'crm',
+      freeze: async () => void (frozen = true),
+      thaw: () => thaw(),
+      thawArgv: ['true'],
+      group: async () => folder,
+    };
+    const one = freezer({ things, handleOf: () => handle });
+    expect(await one.freeze(signal)).toBeUndefined();
+    await one.thaw();
+    // It is asked again after a second, and takes its time.
+    let go = (): void => undefined;
+    const tried = new Promise<void>((resolve) => {
+      thaw = async () => {
+        resolve();
+        await new Promise<void>((end) => (go = end));
+        frozen = false;
+        return undefined;
+      };
+    });
+    await tried;
+    const goOn = go;
+    thaw = async () => void (frozen = false);
+    const again = one.thaw().then(() => one.freeze(signal));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    goOn();
+    expect(await again).toBeUndefined();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect([frozen, one.frozen]).toEqual([true, ['crm']]);
+    expect(existsSync(join(folder, 'frozen.json'))).toBe(true);
   });
 });
 
