@@ -69,7 +69,7 @@ export const CODES = {
   cancelled: { http: 409, exit: 75, retry: true, hint: 'The caller went away before the grant; ask again.' },
 
   // The storage or the ledger could not do it; nothing was executed.
-  node_lost: { http: 409, exit: 75, retry: true, hint: 'Start the node again, or name it with --allow-missing; "hauki node list" shows who is heard.' },
+  node_lost: { http: 409, exit: 75, retry: true, hint: 'Start the node again, name it with --allow-missing, or revoke it if it is gone for good; "hauki node list" shows who is heard.' },
   flush_failed: { http: 504, exit: 75, retry: true, hint: "The nodes run again and nothing was executed. See the node's log for its flush hooks." },
   barrier_broken: { http: 409, exit: 75, retry: true, hint: 'The snapshot proves nothing and was removed; nothing was executed. Ask again.' },
   snapshot_failed: { http: 503, exit: 75, retry: true, hint: 'See the controller\'s log, then "hauki doctor".' },

@@ -1,6 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
 import { isFinal, STAGES } from '../core/mutation/mutation.ts';
-import { isActive, type Member } from '../core/node/member.ts';
+import type { Member } from '../core/node/member.ts';
 import type { Controller } from '../engine/controller.ts';
 import type { Clock } from '../ports/clock.ts';
 import { stateOf, type Webhooks } from '../ports/webhooks.ts';
@@ -40,7 +40,8 @@ export function standingIn(registry: Registry, { controller, clock, webhooks }: 
     });
   };
   const open = () => [...engine.state.mutations.values()];
-  const members = (): Member[] => [...engine.state.nodes.values()].filter((one) => isActive(one, clock.now()));
+  /** Those whose certificate ran out as well: barriers wait for them. */
+  const members = (): Member[] => [...engine.state.nodes.values()].filter(({ revokedAt }) => revokedAt === undefined);
 
   gauge('hauki_mutations_open', 'Mutations that have not ended, by stage.', ['stage'], (it) => {
     for (const stage of OPEN) it.set({ stage }, 0);

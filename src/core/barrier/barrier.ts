@@ -3,19 +3,17 @@ import type { Command } from '../command.ts';
 import type { EventBody } from '../event.ts';
 import { abandon } from '../lease/holder.ts';
 import type { Mutation } from '../mutation/mutation.ts';
-import { isActive } from '../node/member.ts';
 import { snapshotStarted } from '../snapshot/started.ts';
 import type { State } from '../state.ts';
 import type { Epoch } from './message.ts';
 
-/** Nodes of the mesh that a critical mutation's barrier has to halt. */
-export function participantsOf(
-  state: State,
-  { allowMissing = [] }: Pick<Mutation, 'allowMissing'>,
-  at: number,
-): string[] {
+/**
+ * Nodes of the mesh that a critical mutation's barrier has to halt: all that were not revoked. One whose certificate ran out may still be
+ * at work, or linked by a socket, where none is shown.
+ */
+export function participantsOf(state: State, { allowMissing = [] }: Pick<Mutation, 'allowMissing'>): string[] {
   return [...state.nodes.values()]
-    .filter((member) => isActive(member, at) && !allowMissing.includes(member.name))
+    .filter(({ name, revokedAt }) => revokedAt === undefined && !allowMissing.includes(name))
     .map(({ name }) => name);
 }
 
@@ -23,7 +21,6 @@ export function participantsOf(
 export function barrierRefusal(
   state: State,
   request: Pick<Mutation, 'mode' | 'hold' | 'allowMissing'>,
-  at: number,
 ): Refusal | undefined {
   if (request.mode !== 'critical') {
     return request.hold || request.allowMissing !== undefined
@@ -38,7 +35,7 @@ export function barrierRefusal(
   if (strangers.length > 0) {
     return refusal('node_unknown', `Allowed to be missing, but no node of this mesh: ${strangers.join(', ')}.`);
   }
-  if (participantsOf(state, request, at).length > 0) return undefined;
+  if (participantsOf(state, request).length > 0) return undefined;
   return refusal(
     'mode_unsupported',
     'There is no node that could be halted, so a barrier would prove nothing.',
@@ -47,10 +44,10 @@ export function barrierRefusal(
 }
 
 /** The locks are there: HALT AND FLUSH. Nodes may have gone since it was asked for. */
-export function haltStarted(state: State, mutation: Mutation, fence: number, at: number): EventBody {
-  const refused = barrierRefusal(state, mutation, at);
+export function haltStarted(state: State, mutation: Mutation, fence: number): EventBody {
+  const refused = barrierRefusal(state, mutation);
   if (refused !== undefined) return { type: 'denied', mutation: mutation.id, reason: refused };
-  return { type: 'halt_started', mutation: mutation.id, fence, nodes: participantsOf(state, mutation, at) };
+  return { type: 'halt_started', mutation: mutation.id, fence, nodes: participantsOf(state, mutation) };
 }
 
 export function haltAnswered(

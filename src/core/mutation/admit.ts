@@ -31,7 +31,7 @@ export function request(state: State, command: Extract<Command, { type: 'request
   const refused =
     revokedRefusal(state.nodes, node) ??
     refusalOf(command.request, policy, ofMember(state, node), askedLately(state.pace.get(node), command.at)) ??
-    barrierRefusal(state, command.request, command.at) ??
+    barrierRefusal(state, command.request) ??
     command.unlocated ??
     (open >= policy.openMax ? refusal('overloaded', `${open} mutations are open already.`) : undefined) ??
     nameRefusal(command.request.datasets, command);
@@ -63,7 +63,7 @@ export function admissions(state: State, command: Command, policy: Policy): Even
   let { fence, namedAt } = state.counters;
   const begun = turn.map((mutation): EventBody => {
     fence += 1;
-    if (mutation.mode === 'critical') return haltStarted(state, mutation, fence, command.at);
+    if (mutation.mode === 'critical') return haltStarted(state, mutation, fence);
     namedAt = Math.max(command.at, namedAt + 1);
     return snapshotStarted(mutation, fence, namedAt);
   });

@@ -18,6 +18,16 @@ describe('asking for a barrier', () => {
     expect(story.get().participants).toEqual(['crm']);
   });
 
+  test('halts one whose certificate ran out as well: it may be at work', () => {
+    const story = new Story().withNodes('crm');
+    story
+      .pass(29 * 86_400_000)
+      .withNodes('web')
+      .pass(2 * 86_400_000);
+    story.ask(['/a'], critical);
+    expect(story.get().participants).toEqual(['crm', 'web']);
+  });
+
   test.each([
     ['nobody to halt', [], {}, 'mode_unsupported'],
     ['all allowed to be missing', ['crm'], { allowMissing: ['crm'] }, 'mode_unsupported'],
