@@ -1,6 +1,7 @@
+import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { RefusedError } from '../base/refusal.ts';
+import { refusal, RefusedError } from '../base/refusal.ts';
 import { Client } from '../client/client.ts';
 import type { Address } from '../client/transport.ts';
 import { guarded } from '../node/guarded.ts';
@@ -16,6 +17,7 @@ import type { Spool } from '../ports/spool.ts';
 import { sweepSince } from '../reach/local/sweep.ts';
 import { applyPatch, checkPatch, isPatch, type Patch, readPatch } from '../surgery/surgeon.ts';
 import { routeAsNode, routeToUrl } from '../trust/route.ts';
+import { takeMount } from '../vault/lock.ts';
 import { systemClock } from './clock.ts';
 import { faultPoint } from './fault.ts';
 import { bindable } from './home.ts';
@@ -44,7 +46,8 @@ export interface OpenedTasks {
 /**
  * A node's Shadow Writer. A module of its own, since most nodes do without.
  *
- * @throws RefusedError `spool_guarded` when the spool is part of what tasks change, `spool_missing`, `context_invalid`
+ * @throws RefusedError `spool_guarded` when the spool is part of what tasks change, `home_locked` when another process works on it,
+ *   `spool_missing`, `context_invalid`
  */
 export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   const { name, home, config, via = 'local', controllers, log } = parts;
@@ -57,7 +60,8 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
   const spools = [folder, ...lies];
   const refused = await spoolRefusal(spools, datasets, roots);
   if (refused !== undefined) throw new RefusedError(refused);
-  const spool = parts.spool ?? plainSpool(folder);
+  // A vault has its one keeper already.
+  const spool = parts.spool ?? (await ownSpool(folder));
   const reach = openReach(via);
   if (!reach.ok) throw new RefusedError(reach.error);
   let owner: Parameters<OpenedTasks['belongTo']>[0] | undefined;
@@ -85,6 +89,15 @@ export async function openTasks(parts: TaskParts): Promise<OpenedTasks> {
     reached: (step) => faultPoint(`task:${step}`),
   });
   return { writer, belongTo: (node) => void (owner = node) };
+}
+
+/** A second process would take what the first one is at for interrupted. The kernel gives the spool back when this one ends. */
+async function ownSpool(folder: string): Promise<Spool> {
+  const spool = plainSpool(folder);
+  const taken = await takeMount(foldersIn(realpathSync(folder)).inbox, 'node');
+  if (taken.ok) return spool;
+  const hint = 'Stop that one first, or name another spool in node.yaml.';
+  throw new RefusedError(refusal('home_locked', `Another node process takes tasks from ${folder}.`, hint));
 }
 
 /** As many as the controller takes: a longer reason must not leave a denial without a record. */

@@ -17,6 +17,7 @@ import { describe, expect, test } from 'vitest';
 
 import type { RecordView } from '../../src/wire/http.ts';
 import { until } from '../until.ts';
+import { nodeAt } from './mesh.ts';
 import { tasksAt } from './tasks.ts';
 
 /* The Shadow Writer of a real node process, on a real controller. */
@@ -184,6 +185,19 @@ describe('a node', () => {
     writeFileSync(config, readFileSync(config, 'utf8').replace(spool, join(own.site, 'spool')));
     const { code, stderr } = await node.hauki(['node', 'run']);
     expect([code, stderr]).toEqual([64, expect.stringMatching(/is part of .*site.*spool_guarded[^]*another dataset/)]);
+  });
+
+  test('does not start on a spool that another one works on, and leaves what that is at alone', async () => {
+    const { own, spool, drop, ended, count, counting } = await tasksAt();
+    const go = join(own.folder, 'go');
+    drop('long', counting('long', `until [ -e '${go}' ]; do sleep 0.05; done`));
+    await until(() => count('long') === 1, 'it runs');
+    const second = nodeAt(own, 'second', { spool, tasks: { datasets: [own.site], unsigned: 'run' } });
+    const { code, stderr } = await second.running.done;
+    expect([code, stderr]).toEqual([75, expect.stringMatching(/Another node process takes tasks from .*home_locked/)]);
+    writeFileSync(go, '');
+    expect((await ended('long', 'done')).outcome).toBe('done');
+    expect(count('long')).toBe(1);
   });
 
   test('is one at a time on what it changes, in order; those that change something else do not wait', async () => {
