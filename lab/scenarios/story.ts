@@ -20,11 +20,14 @@ export default scenario({
     lab.step('third_strike.task: seen, frozen, executed, told');
     await story.dropSigned(
       'third_strike.task',
-      `#!/bin/sh\nset -e\necho schema 42 > ${ROOT}/app/version\nsystemd-detect-virt\n`,
+      // What it leaves running is ended, also where lxcfs shows the host's process ids.
+      `#!/bin/sh\nset -e\necho schema 42 > ${ROOT}/app/version\nsystemd-detect-virt\nsetsid sleep 4321 >/dev/null 2>&1 &\nsleep 1\n`,
     );
     assert.equal(await story.end('third_strike.task'), 'done', JSON.stringify(await story.result('third_strike.task')));
     assert.equal(await version(), 'schema 42\n');
     assert.match(await story.log('third_strike.task'), /^lxc$/m);
+    assert.match(await story.log('third_strike.task'), /1 processes that it left behind were ended/);
+    assert.equal(await story.lxd.exec(NODE, ['sh', '-c', 'pgrep -fx "sleep 4321" || :']), '');
     const [snapshot = ''] = await story.snapshots();
     assert.match(snapshot, new RegExp(`^${STATE}@PRE_${NODE}_execute_third_strike.task_\\d{8}_\\d{6}_\\d{3}$`));
     await lab.until(async () => /COMPLETED flawlessly/.test(await story.channel()), 'the channel has heard the end');
