@@ -1,7 +1,7 @@
 import type { Refusal } from '../base/refusal.ts';
 import type { Epoch } from './barrier/message.ts';
 import type { Broken } from './barrier/round.ts';
-import type { Dataset } from './dataset.ts';
+import type { Dataset, DatasetName } from './dataset.ts';
 import type { FlushedNode, Target } from './event.ts';
 import type { Missing } from './findings/findings.ts';
 import type { Mutation, MutationId, MutationRequest } from './mutation/mutation.ts';
@@ -24,6 +24,11 @@ export interface Facts {
   readonly destroyed?: readonly string[];
   /** For `prune`: the candidates' mutations as they are now; whoever gathered the candidates looked some time ago. */
   readonly owners?: ReadonlyMap<MutationId, Mutation>;
+}
+
+/** Which seals the effect of a mutation that ends has closed. */
+export interface Closing {
+  readonly closed?: readonly DatasetName[];
 }
 
 export type CommandBody =
@@ -115,15 +120,15 @@ export type CommandBody =
   /** A barrier that was verified, and is held, is not any more. */
   | { readonly type: 'hold_broke'; readonly epoch: Epoch; readonly nodes: readonly Broken[] }
   | { readonly type: 'snapshot_answered'; readonly mutation: MutationId; readonly answer: Answer<readonly Snapshot[]> }
-  | { readonly type: 'withdraw_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
+  | ({ readonly type: 'withdraw_answered'; readonly mutation: MutationId; readonly answer: Answer<void> } & Closing)
   | { readonly type: 'stop_answered'; readonly mutation: MutationId; readonly answer: Answer<unknown> }
-  | { readonly type: 'commit_answered'; readonly mutation: MutationId; readonly answer: Answer<void> }
-  | {
+  | ({ readonly type: 'commit_answered'; readonly mutation: MutationId; readonly answer: Answer<void> } & Closing)
+  | ({
       readonly type: 'rollback_answered';
       readonly mutation: MutationId;
       readonly attempt: number;
       readonly answer: Answer<readonly Evidence[]>;
-    }
+    } & Closing)
   | {
       readonly type: 'seal_answered';
       readonly dataset: Dataset;

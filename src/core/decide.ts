@@ -1,7 +1,7 @@
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok } from '../base/result.ts';
 import { haltAnswered, holdBroke, verifyAnswered } from './barrier/barrier.ts';
-import type { Command } from './command.ts';
+import type { Closing, Command } from './command.ts';
 import type { Event, EventBody } from './event.ts';
 import { evolve } from './evolve.ts';
 import { reconcile } from './findings/reconciling.ts';
@@ -14,7 +14,7 @@ import { invite, join, revoke, rotate } from './node/enrolling.ts';
 import type { Policy } from './policy/policy.ts';
 import { recover } from './recovery.ts';
 import { destroy, destroyAnswered, pin, prune } from './retention/pruning.ts';
-import { seal, sealAnswered } from './seal/sealing.ts';
+import { closeLeftOpen, seal, sealAnswered } from './seal/sealing.ts';
 import type { State } from './state.ts';
 import { issueToken, revokeToken } from './token/issuing.ts';
 import type { Verdict } from './verdict.ts';
@@ -118,19 +118,42 @@ function judge(state: State, command: Command, policy: Policy): Verdict {
       return ok(inStage(state, command.mutation, 'snapshotting', (mutation) => snapshotAnswered(mutation, command)));
     case 'withdraw_answered':
       return ok(
-        inStage(state, command.mutation, 'withdrawing', (mutation) => withdrawAnswered(mutation, command.answer)),
+        ending(
+          state,
+          command,
+          inStage(state, command.mutation, 'withdrawing', (mutation) => withdrawAnswered(mutation, command.answer)),
+        ),
       );
     case 'commit_answered':
-      return ok(inStage(state, command.mutation, 'committing', (mutation) => commitAnswered(mutation, command.answer)));
+      return ok(
+        ending(
+          state,
+          command,
+          inStage(state, command.mutation, 'committing', (mutation) => commitAnswered(mutation, command.answer)),
+        ),
+      );
     case 'stop_answered':
       return ok(inStage(state, command.mutation, 'quarantined', (mutation) => holderStopped(mutation, command.answer)));
     case 'rollback_answered':
-      return ok(rollbackAnswered(state, command));
+      return ok(ending(state, command, rollbackAnswered(state, command)));
     case 'seal_answered':
       return ok(sealAnswered(state, command));
     case 'destroy_answered':
       return ok(destroyAnswered(command));
   }
+}
+
+const ENDS: ReadonlySet<EventBody['type']> = new Set(['committed', 'rolled_back', 'denied', 'cancelled']);
+
+/** A mutation that ends leaves no seal open that nobody needs open any more. */
+function ending(
+  state: State,
+  { mutation: id, closed }: { readonly mutation: MutationId } & Closing,
+  events: readonly EventBody[],
+): EventBody[] {
+  const mutation = state.mutations.get(id);
+  if (mutation === undefined || closed === undefined || !events.some(({ type }) => ENDS.has(type))) return [...events];
+  return [...events, ...closeLeftOpen(state, mutation, closed)];
 }
 
 function accessDenied(command: Extract<Command, { type: 'report_denial' }>): EventBody {

@@ -3,7 +3,7 @@ import { refusal, type Refusal } from '../base/refusal.ts';
 import { ok, type Result } from '../base/result.ts';
 import { traceFields } from '../base/traceparent.ts';
 import type { Answer, CommandBody } from '../core/command.ts';
-import type { Dataset } from '../core/dataset.ts';
+import type { Dataset, DatasetName } from '../core/dataset.ts';
 import type { FlushedNode } from '../core/event.ts';
 import type { Mutation } from '../core/mutation/mutation.ts';
 import type { Effect } from '../core/pending.ts';
@@ -62,6 +62,7 @@ export function jobOf(effect: Effect, ports: EffectPorts): Job {
         (answer) => ({
           type: 'withdraw_answered',
           mutation: effect.mutation.id,
+          closed: namesOf(effect.close),
           answer,
         }),
       );
@@ -72,6 +73,7 @@ export function jobOf(effect: Effect, ports: EffectPorts): Job {
         (answer) => ({
           type: 'commit_answered',
           mutation: effect.mutation.id,
+          closed: namesOf(effect.close),
           answer,
         }),
       );
@@ -83,6 +85,7 @@ export function jobOf(effect: Effect, ports: EffectPorts): Job {
           type: 'rollback_answered',
           mutation: effect.mutation.id,
           attempt: effect.mutation.attempt,
+          closed: namesOf(effect.close),
           answer,
         }),
       );
@@ -114,6 +117,10 @@ export function jobOf(effect: Effect, ports: EffectPorts): Job {
         }),
       );
   }
+}
+
+function namesOf(datasets: readonly Dataset[]): DatasetName[] {
+  return datasets.map(({ name }) => name);
 }
 
 /** What log lines say of an effect: whose mutation it is for, where it is for one. */

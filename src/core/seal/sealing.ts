@@ -1,11 +1,13 @@
 import { err, ok } from '../../base/result.ts';
 import { refusal } from '../../base/refusal.ts';
 import type { Command } from '../command.ts';
-import type { Dataset } from '../dataset.ts';
+import type { Dataset, DatasetName } from '../dataset.ts';
 import type { EventBody } from '../event.ts';
 import { describeHolders, holdersOf } from '../lock/lock.ts';
+import type { Mutation } from '../mutation/mutation.ts';
 import type { State } from '../state.ts';
 import type { Verdict } from '../verdict.ts';
+import { sealsToClose } from './seal.ts';
 
 export function seal(state: State, command: Extract<Command, { type: 'seal' }>): Verdict {
   const { dataset, sealed } = command;
@@ -19,6 +21,18 @@ export function seal(state: State, command: Extract<Command, { type: 'seal' }>):
 
 export function sealStarted({ name, driver, at }: Dataset, sealed: boolean): EventBody {
   return { type: 'seal_started', dataset: name, driver, sealed, ...(at === undefined ? {} : { place: at }) };
+}
+
+/**
+ * What an effect is to close stands when it begins. Who kept a seal open then may have ended meanwhile, and had nothing to close either,
+ * since this mutation still needed it open.
+ *
+ * @param closed what the mutation's last effect has closed
+ */
+export function closeLeftOpen(state: State, mutation: Mutation, closed: readonly DatasetName[]): EventBody[] {
+  return sealsToClose(state, mutation)
+    .filter(({ name }) => state.seals.get(name)?.settled && !closed.includes(name))
+    .map((dataset) => sealStarted(dataset, true));
 }
 
 /** Whatever brings no event leaves the seal unsettled, and it is tried again. */

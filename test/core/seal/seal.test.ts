@@ -155,6 +155,38 @@ describe('a mutation under seals', () => {
     expect(effectOf(story, 'm2')).toMatchObject({ close: [{ name: '/a' }] });
   });
 
+  test.each([
+    [
+      'rolled_back',
+      { type: 'rollback', mutation: 'm1' },
+      { type: 'rollback_answered', mutation: 'm1', attempt: 1, answer: { kind: 'done', value: [] } },
+    ],
+    [
+      'cancelled',
+      { type: 'holder_gone', mutation: 'm1' },
+      { type: 'withdraw_answered', mutation: 'm1', answer: { kind: 'done', value: undefined } },
+    ],
+  ] as const)(
+    'one that ends while the effect of the other is under way: it is closed when that is %s',
+    (end, begin, answer) => {
+      const story = sealedStory('/a').ask(['/a/b'], {}, 'm1').ask(['/a/c'], {}, 'm2').cleared('m2');
+      if (end === 'rolled_back') story.cleared('m1');
+      story.tell(begin);
+      // Both need it open: so neither has anything to close.
+      expect(effectOf(story, 'm1')).toMatchObject({ close: [] });
+      expect(story.say({ type: 'commit', mutation: 'm2', fence: 2 })).toBe('m2 committed');
+      expect(story.say({ ...answer, closed: [] })).toBe(`m1 ${end}, seal_started`);
+      expect(effectOf(story, 'seal /a')).toMatchObject({ sealed: true });
+    },
+  );
+
+  test('one that its effect has closed is not closed once more', () => {
+    const story = sealedStory('/a').ask(['/a']).cleared();
+    story.tell({ type: 'rollback', mutation: 'm' });
+    const done = { type: 'rollback_answered', mutation: 'm', attempt: 1, answer: { kind: 'done', value: [] } } as const;
+    expect(story.say({ ...done, closed: ['/a'] })).toBe('rolled_back');
+  });
+
   test("one that begins while the other closes: they claim the same seal, so neither gets in the other's way", () => {
     const story = sealedStory('/a').ask(['/a/b'], {}, 'm1').cleared('m1').commit('m1');
     const closing = effectOf(story, 'm1');
