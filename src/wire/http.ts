@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { type Code, CODE_NAMES } from '../base/codes.ts';
 import { parseDuration } from '../base/duration.ts';
 import { STAGES } from '../core/mutation/mutation.ts';
+import { datasetName } from './dataset-name.ts';
 
 /**
  * The HTTP contract: schemas, from which types, validation and OpenAPI follow. Times are ISO 8601 in UTC, durations text with a
@@ -61,7 +62,7 @@ export const MutationAsk = z
   .strictObject({
     intent: z.string().meta({ description: '1 to 512 characters: what is about to change, and why.' }),
     datasets: z
-      .array(z.string().min(1).max(4096))
+      .array(datasetName)
       .max(64)
       .meta({ description: 'Absolute paths, or dataset names. None, in critical mode: those of the configuration.' }),
     node: z.string().max(256).optional(),
@@ -96,9 +97,7 @@ export const RollbackBody = z
 export const ResolveBody = z.strictObject({ choice: z.enum(['commit', 'rollback']) }).meta({ id: 'ResolveBody' });
 export const PinBody = z.strictObject({ pinned: z.boolean() }).meta({ id: 'PinBody' });
 export const PruneBody = z.strictObject({ dryRun: z.boolean().optional() }).meta({ id: 'PruneBody' });
-export const SealBody = z
-  .strictObject({ dataset: z.string().min(1).max(4096), sealed: z.boolean() })
-  .meta({ id: 'SealBody' });
+export const SealBody = z.strictObject({ dataset: datasetName, sealed: z.boolean() }).meta({ id: 'SealBody' });
 
 /**
  * A request of which the answer was lost can be sent again: under the same key it is the same request. A traceparent that cannot be read

@@ -3,6 +3,7 @@ import type { Invitation, Member } from '../core/node/member.ts';
 import type { Policy } from '../core/policy/policy.ts';
 import type { NodePolicy } from '../core/policy/rules.ts';
 import { type ApiToken, SCOPES } from '../core/token/token.ts';
+import { datasetName } from './dataset-name.ts';
 import { PresenceView } from './presence.ts';
 import { iso } from './view.ts';
 
@@ -17,7 +18,7 @@ const pem = z.string().max(8_192);
 
 const policy = z
   .strictObject({
-    datasets: z.array(z.string().min(1).max(4096)).max(256).optional(),
+    datasets: z.array(datasetName).max(256).optional(),
     modes: z.array(z.enum(['standard', 'critical'])).optional(),
     ttlMsMax: durationMs.optional(),
     rate: z.int().min(0).optional().meta({ description: 'Mutations it may ask for in a minute.' }),

@@ -91,6 +91,13 @@ export function ledgerConformance(name: string, device: () => Device): void {
         expect((await scribe.ledger.head())?.seq).toBe(1);
       });
 
+      test('names that are not well-formed Unicode, and so one and the same on the disk, hinder nobody', async () => {
+        const scribe = new Scribe(fresh().open());
+        const odd = sampleMutation(1, onDatasets('/\uD800', '/\uD801'));
+        await scribe.request(odd, sampleMutation(2));
+        expect(await scribe.ledger.find(sampleId(2))).toEqual(sampleMutation(2));
+      });
+
       test('text comes back as it was: newlines, quotes, emoji, NUL, half a surrogate pair escaped by JSON', async () => {
         const device = fresh();
         const scribe = new Scribe(device.open());

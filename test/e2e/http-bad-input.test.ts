@@ -61,6 +61,7 @@ describe('a body that does not fit', () => {
     ['has a ttl that is a number', { ...good, ttl: 10 }, 400],
     ['has a ttl without a unit', { ...good, ttl: '10' }, 400],
     ['has a ttl of digits without end', { ...good, ttl: `${'9'.repeat(400)}d` }, 400],
+    ['has a dataset that is half a character', '{"intent":"x","datasets":["/\\ud83e"]}', 400],
     ['has a wait of many days', { ...good, wait: '99d' }, 422],
     ['has a ttl of nothing', { ...good, ttl: '0s' }, 422],
     ['has another mode', { ...good, mode: 'reckless' }, 400],

@@ -75,7 +75,9 @@ export class Appender {
         'INSERT INTO mutations (seq, id, node, stage, requested_at, key, final, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
       )
       .run(seq, id, node, stage, requestedAt, key ?? null, isFinal(mutation) ? 1 : 0, JSON.stringify(mutation));
-    const insertDataset = this.#database.prepare('INSERT INTO mutation_datasets (dataset, mutation_seq) VALUES (?, ?)');
+    const insertDataset = this.#database.prepare(
+      'INSERT OR IGNORE INTO mutation_datasets (dataset, mutation_seq) VALUES (?, ?)',
+    );
     for (const dataset of new Set(mutation.datasets.flatMap(namesOf))) insertDataset.run(dataset, seq);
   }
 
