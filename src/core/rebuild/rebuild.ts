@@ -125,7 +125,15 @@ function restored(one: Remains, later: Remains | undefined): Restored {
 function ending(one: Remains, later: Remains | undefined): { stage: Restored['stage']; reason?: Refusal } {
   const told = one.snapshots.find(({ outcome }) => outcome !== undefined)?.outcome;
   if (told === 'committed' || told === 'rolled_back') return { stage: told };
-  if (one.evidence.length > 0) return { stage: 'rolled_back' };
+  if (one.evidence.length > 0) {
+    // It is kept before anything goes back: by itself it tells that a rollback was begun.
+    const kept = new Set(one.evidence.map(({ dataset }) => dataset));
+    if (later !== undefined && one.snapshots.every(({ dataset }) => kept.has(dataset))) return { stage: 'rolled_back' };
+    const message =
+      'The ledger was lost. Its failed state is kept, so its rollback was begun; nobody knows whether it was finished.';
+    const hint = '"hauki resolve M --rollback" finishes it, or does it once more.';
+    return { stage: 'quarantined', reason: refusal('outcome_unknown', message, hint) };
+  }
   if (later !== undefined) {
     const proof = `mutation ${later.id} got the locks after it`;
     const message = `The ledger was lost. It ended, since ${proof}; that it was committed is presumed, since no failed state is kept.`;

@@ -57,7 +57,17 @@ describe('how it ended', () => {
       [pre('m1', 1, { outcome: 'rolled_back' }), pre('m2', 2)],
       ['m1 rolled_back', 'm2 quarantined'],
     ],
-    ['evidence tells of a rollback', [pre('m1', 1), fail(pre('m1', 1))], ['m1 rolled_back']],
+    [
+      'evidence tells of a rollback, that it ended who got the locks later',
+      [pre('m1', 1), fail(pre('m1', 1)), pre('m2', 2)],
+      ['m1 rolled_back', 'm2 quarantined'],
+    ],
+    ['evidence is kept before anything goes back', [pre('m1', 1), fail(pre('m1', 1))], ['m1 quarantined']],
+    [
+      'evidence of a part tells of a part',
+      [pre('m1', 1), pre('m1', 1, { dataset: '/b' }), fail(pre('m1', 1)), pre('m2', 2)],
+      ['m1 quarantined', 'm2 quarantined'],
+    ],
     ['one that got the locks later proves an end', [pre('m2', 2), pre('m1', 1)], ['m1 committed', 'm2 quarantined']],
     [
       'also on a dataset around it',
@@ -92,7 +102,7 @@ describe('how it ended', () => {
 
 describe('what comes back', () => {
   test('is the mutation as the storage has it', () => {
-    const state = stateAfter(pre('m1', 7), fail(pre('m1', 7), 1), fail(pre('m1', 7), 3));
+    const state = stateAfter(pre('m1', 7), fail(pre('m1', 7), 1), fail(pre('m1', 7), 3), pre('m2', 8));
     expect(state.mutations.get('m1')).toMatchObject({
       id: 'm1',
       stage: 'rolled_back',
@@ -106,7 +116,7 @@ describe('what comes back', () => {
       pinned: false,
       rebuilt: true,
     });
-    expect(state.counters).toEqual({ fence: 7, namedAt: T0 + 7, at: T0 + 1_000_000 });
+    expect(state.counters).toEqual({ fence: 8, namedAt: T0 + 8, at: T0 + 1_000_000 });
   });
 
   test('stands in the order of the names, which know more than a clock that was set back', () => {
