@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import type { RawData, WebSocket } from 'ws';
 
 import { refusal, type Refusal } from '../../base/refusal.ts';
@@ -42,7 +44,6 @@ export class Session {
   readonly #junk: Allowance;
   readonly #asked = new Map<string, (answer: Result<NodeAnswer, Refusal>) => void>();
   #over = false;
-  #asks = 0;
 
   constructor(node: string, socket: WebSocket, until: number, clock: Clock, events: SessionEvents) {
     const mono = clock.mono();
@@ -73,7 +74,8 @@ export class Session {
 
   async ask(ask: NodeAsk): Promise<Result<NodeAnswer, Refusal>> {
     if (this.#over) return err(this.#unanswered('its link is closed'));
-    const id = String((this.#asks += 1));
+    // A node answers over whatever link it has by then: no other session may have asked by this id.
+    const id = randomUUID();
     return new Promise((resolve) => {
       const answer = (result: Result<NodeAnswer, Refusal>): void => {
         cancel();

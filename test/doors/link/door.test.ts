@@ -115,6 +115,27 @@ describe('a link', () => {
     expect(await door.command('crm', { verb: 'ping' })).toMatchObject({ ok: false, error: { code: 'node_lost' } });
   });
 
+  it('does not take a late answer to a command of an earlier link for that to another', async () => {
+    const first = await linked('crm', 'a');
+    const commands: { id: string; verb: string }[] = [];
+    const keep = (data: unknown): void => void commands.push(JSON.parse(String(data)) as (typeof commands)[0]);
+    first.socket.on('message', keep);
+    const poll = door.command('crm', { verb: 'poll' });
+    await until(() => commands.length === 1, 'it has the command');
+    first.socket.terminate();
+    expect(await poll).toMatchObject({ ok: false, error: { code: 'node_lost' } });
+    const second = await link('crm');
+    second.socket.on('message', keep);
+    beat(second, 'a', 2);
+    await until(() => heard.includes('crm a 2 link'), 'it is linked again');
+    const thaw = door.command('crm', { verb: 'thaw' });
+    await until(() => commands.length === 2, 'it has the other');
+    // A node answers over whatever link it has by then.
+    for (const { id, verb } of commands)
+      second.socket.send(JSON.stringify({ type: 'answer', id, ok: true, words: verb }));
+    expect(await thaw).toMatchObject({ ok: true, value: { words: 'thaw' } });
+  });
+
   it('says goodbye when the controller stops', async () => {
     const crm = await linked('crm', 'a');
     door.close();
