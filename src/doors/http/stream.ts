@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { type Selection, typesOf } from '../../core/selection.ts';
@@ -16,6 +17,9 @@ export interface StreamLimits {
 }
 
 export const STREAM_LIMITS: StreamLimits = { behindMax: 10_000, stallMs: 30_000 };
+
+/** How long a reader whose stream has ended may still read what is on its way, ms. */
+export const LINGER_MS = 5_000;
 
 /** The controller's log, with what it missed. */
 export const LET_GO = 'a reader of events was too slow and was let go';
@@ -87,6 +91,12 @@ export function selectionOf({ type, node, dataset, mutation }: Omit<EventsQuery,
     ...(dataset === undefined ? {} : { dataset }),
     ...(mutation === undefined ? {} : { mutation }),
   };
+}
+
+/** Ends server-sent events. Who does not read to the end would keep them in memory for as long as it likes, so it is cut off. */
+export function endEvents({ sse, raw }: Pick<FastifyReply, 'sse' | 'raw'>): void {
+  sse.close();
+  setTimeout(() => raw.destroy(), LINGER_MS).unref();
 }
 
 /**
