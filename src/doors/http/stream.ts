@@ -104,20 +104,23 @@ export function endEvents({ sse, raw }: Pick<FastifyReply, 'sse' | 'raw'>): void
  *
  * @param on registers what is called then, or (`gone`) when it closes; returns what takes that back
  */
-export function waiting(
+export async function waiting(
   on: (drained: () => void, gone: () => void) => () => void,
   msMax: number,
 ): Promise<'drained' | 'stalled' | 'gone'> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => settle('stalled'), msMax);
-    const off = on(
-      () => settle('drained'),
-      () => settle('gone'),
-    );
-    function settle(how: 'drained' | 'stalled' | 'gone'): void {
-      clearTimeout(timer);
-      off();
-      resolve(how);
-    }
-  });
+  let timer: NodeJS.Timeout | undefined;
+  let off: (() => void) | undefined;
+  try {
+    return await new Promise((resolve) => {
+      timer = setTimeout(() => resolve('stalled'), msMax);
+      // Either may be called at once, where the connection is gone already.
+      off = on(
+        () => resolve('drained'),
+        () => resolve('gone'),
+      );
+    });
+  } finally {
+    clearTimeout(timer);
+    off?.();
+  }
 }
