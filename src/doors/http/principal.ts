@@ -32,8 +32,10 @@ export type Door = 'local' | 'loopback' | 'mesh';
 
 /** Connections of one node or token at a time. */
 const CONNECTIONS_MAX = 1_024;
-/** How long a connection stands after its holder was revoked: long enough to be told so. */
+/** How long a connection stands after its holder may not ask any more: long enough to be told so. */
 const FAREWELL_MS = 1_000;
+/** Tokens that expired are looked for so often: what is open sends no request by which it would be noticed. */
+const LOOK_MS = 5_000;
 
 export interface DoorkeeperOptions {
   readonly controller: Controller;
@@ -50,6 +52,7 @@ export class Doorkeeper {
   readonly #sessions = new Sessions(() => performance.now());
   readonly #connections = new Map<string, Set<Duplex>>();
   readonly #unsubscribe: () => void;
+  readonly #look: NodeJS.Timeout;
 
   constructor(options: DoorkeeperOptions) {
     this.#options = options;
@@ -57,6 +60,8 @@ export class Doorkeeper {
       if (event.type === 'node_revoked') this.#dismiss(keyOf('node', event.node));
       if (event.type === 'token_revoked') this.#dismiss(keyOf('token', event.name));
     });
+    this.#look = setInterval(() => this.sweep(), LOOK_MS);
+    this.#look.unref();
   }
 
   /**
@@ -74,7 +79,15 @@ export class Doorkeeper {
     this.#lent.set(socket, principal);
   }
 
+  /** Ends the connections of tokens that have expired. */
+  sweep(): void {
+    const { controller, enrolment } = this.#options;
+    for (const { name, expiresAt = Infinity } of controller.engine.state.tokens.values())
+      if (enrolment.now >= expiresAt) this.#dismiss(keyOf('token', name));
+  }
+
   close(): void {
+    clearInterval(this.#look);
     this.#unsubscribe();
     this.#sessions.close();
   }
@@ -217,9 +230,11 @@ export class Doorkeeper {
   }
 
   #dismiss(key: string): void {
-    const open = [...(this.#connections.get(key) ?? [])];
+    const open = this.#connections.get(key);
+    if (open === undefined) return;
+    const sockets = [...open];
     setTimeout(() => {
-      for (const socket of open) socket.destroy();
+      for (const socket of sockets) socket.destroy();
     }, FAREWELL_MS).unref();
   }
 }
