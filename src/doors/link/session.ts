@@ -32,8 +32,8 @@ export interface SessionEvents {
 /** One WebSocket of a node: its messages understood and bounded. What they mean is the door's affair. */
 export class Session {
   readonly node: string;
-  /** When what it was let in by runs out; wall clock, ms. */
-  readonly until: number;
+  /** Whether what it was let in by still counts. */
+  readonly counts: () => boolean;
   /** Of the process at the other end, known from its first heartbeat on. */
   boot: string | undefined;
   /** When it was opened, or said something worth hearing last. */
@@ -45,10 +45,10 @@ export class Session {
   readonly #asked = new Map<string, (answer: Result<NodeAnswer, Refusal>) => void>();
   #over = false;
 
-  constructor(node: string, socket: WebSocket, until: number, clock: Clock, events: SessionEvents) {
+  constructor(node: string, socket: WebSocket, counts: () => boolean, clock: Clock, events: SessionEvents) {
     const mono = clock.mono();
     this.node = node;
-    this.until = until;
+    this.counts = counts;
     this.heardMono = mono;
     this.#socket = socket;
     this.#clock = clock;

@@ -13,14 +13,14 @@ let clock: VirtualClock;
 let door: LinkDoor;
 let server: Server;
 let heard: string[];
-let expiresAt: number | undefined;
+let counts: () => boolean;
 let logged: string[];
 const sockets: WebSocket[] = [];
 
 beforeEach(async () => {
   clock = new VirtualClock();
   heard = [];
-  expiresAt = undefined;
+  counts = () => true;
   logged = [];
   const log = (_: unknown, message: string): void => void logged.push(message);
   door = new LinkDoor({
@@ -30,7 +30,7 @@ beforeEach(async () => {
   });
   server = createServer((_, response) => response.end('no link'));
   server.on('upgrade', (request, socket, head) =>
-    door.accept(request, socket, head, String(request.headers['hauki-node']), expiresAt),
+    door.accept(request, socket, head, String(request.headers['hauki-node']), () => counts()),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
@@ -196,8 +196,9 @@ describe('what a link has to bear', { timeout: 30_000 }, () => {
     expect(crm.ended).toMatch(/^4008/);
   });
 
-  it('one whose certificate runs out: closed, however much it has to say', async () => {
-    expiresAt = clock.now() + 20_000;
+  it('one whose certificate does not count any more: closed, however much it has to say', async () => {
+    const end = clock.now() + 20_000;
+    counts = () => clock.now() < end;
     const crm = await linked('crm', 'a');
     for (let seq = 2; seq < 10; seq += 1) {
       beat(crm, 'a', seq);
