@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { revokedRefusal } from '../core/node/member.ts';
+import { identify, revokedRefusal } from '../core/node/member.ts';
 import type { Principal } from '../doors/http/principal.ts';
 import type { HttpDoor } from '../doors/http/server.ts';
 import { refuseUpgrade } from '../doors/http/upgrades.ts';
@@ -38,8 +38,7 @@ export function openLink({ door, controller, log }: LinkParts): () => void {
     needs: ['node', 'admin'],
     accept: (request, socket, head, principal) => {
       const node = nodeSpeaking(principal, request, controller);
-      const until = principal.kind === 'node' ? principal.until : undefined;
-      if (node.ok) link.accept(request, socket, head, node.value, until);
+      if (node.ok) link.accept(request, socket, head, node.value, () => standing(principal, controller));
       else refuseUpgrade(socket, node.error);
     },
     close: () => link.close(),
@@ -48,6 +47,13 @@ export function openLink({ door, controller, log }: LinkParts): () => void {
     stopRenewing();
     stopRefusing();
   };
+}
+
+/** Whether what somebody was let in by still counts: a certificate runs out, and the key in it may have been rotated away. */
+function standing(principal: Principal, { engine }: Controller): boolean {
+  if (principal.kind !== 'node') return true;
+  const now = systemClock.now();
+  return now < (principal.until ?? Infinity) && identify(engine.state.nodes, principal, now).ok;
 }
 
 /** A node by its certificate. An operator speaks for any node there is, and names it. */

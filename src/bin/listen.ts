@@ -75,8 +75,8 @@ export async function listenForNodes(
   const dropped = new Dropped((about) => log.warn({ ...about }, 'peers were turned away before they said anything'));
   const servers: Server[] = [];
   for (const { host, port } of addresses) {
-    const server = meshListener({ identity, ca, networks, handle: door.handle, dropped: dropped.count });
-    door.admit(server, [...mesh.names, ...hosts]);
+    const { server, known } = meshListener({ identity, ca, networks, handle: door.handle, dropped: dropped.count });
+    door.admit(server, [...mesh.names, ...hosts], known);
     await listening(server, { host, port }, hostAndPort({ host, port }));
     servers.push(server);
     const bound = server.address();

@@ -1,7 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import type { Identity } from './certificate.ts';
 import { type Networks, plainAddress } from './networks.ts';
 
@@ -10,7 +9,7 @@ const HANDSHAKE_MS_MAX = 5_000;
 const HEAD_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 30_000;
 const LOOK_MS = 1_000;
-/** Connections of one address at a time that have not shown a certificate of this mesh, and of all addresses together. */
+/** Connections of one address at a time that nobody knows yet, and of all addresses together. */
 const STRANGERS_MAX = 256;
 const CONNECTIONS_MAX = 20_000;
 /** A peer that is gone without a word is noticed after a while also where nothing is ever sent. */
@@ -26,11 +25,17 @@ export interface ListenerOptions {
   readonly dropped: (peer: string, why: 'network' | 'crowd' | 'handshake') => void;
 }
 
+export interface MeshListener {
+  readonly server: Server;
+  /** Whose this connection is was found out: it counts as that peer's from now on, and not as a stranger's. */
+  readonly known: (socket: Socket) => void;
+}
+
 /**
  * An HTTPS server for nodes: TLS 1.3 only, and a certificate of the mesh asked for but not insisted on, since whoever joins has none
- * yet and programs show a token. Who is who is decided by request.
+ * yet and programs show a token. Who is who is decided by request, and not here: a certificate may be one of a node that was revoked.
  */
-export function meshListener({ identity, ca, networks, handle, dropped }: ListenerOptions): Server {
+export function meshListener({ identity, ca, networks, handle, dropped }: ListenerOptions): MeshListener {
   const server = createServer(
     {
       ...secrets(identity, ca),
@@ -52,9 +57,6 @@ export function meshListener({ identity, ca, networks, handle, dropped }: Listen
   server.on('drop', (about?: { readonly remoteAddress?: string }) => dropped(about?.remoteAddress ?? '', 'crowd'));
   server.on('tlsClientError', (_error, socket) => dropped(socket.remoteAddress ?? '', 'handshake'));
   const strangers = new Strangers();
-  server.on('secureConnection', (socket: TLSSocket) => {
-    if (socket.authorized) strangers.known(socket);
-  });
   // TLS begins with the server's own listener for this event, so a peer from elsewhere is turned away before a byte of it is read.
   const begin = server.listeners('connection') as ((socket: Socket) => void)[];
   server.removeAllListeners('connection');
@@ -68,7 +70,7 @@ export function meshListener({ identity, ca, networks, handle, dropped }: Listen
     socket.destroy();
     dropped(peer, why);
   });
-  return server;
+  return { server, known: (socket) => strangers.known(socket) };
 }
 
 /** Gives a running server the certificate that took the old one's place; connections that stand go on. */
@@ -81,7 +83,7 @@ function secrets({ certificate, key }: Identity, ca: string): { cert: string; ke
   return { cert: `${certificate.trimEnd()}\n${ca}`, key, ca };
 }
 
-/** Counts connections by address until they show who they are. Nodes behind one address are not strangers to one another. */
+/** Counts connections by address until it is known whose they are. Nodes behind one address are not strangers to one another. */
 class Strangers {
   readonly #counts = new Map<string, number>();
   readonly #leave = new Map<string, () => void>();
@@ -102,7 +104,7 @@ class Strangers {
     return true;
   }
 
-  known(socket: TLSSocket): void {
+  known(socket: Socket): void {
     this.#leave.get(keyOf(socket))?.();
   }
 }

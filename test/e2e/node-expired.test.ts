@@ -33,13 +33,31 @@ test(
     expect(await node.run(['node', 'rotate'])).toMatchObject({ code: 0 });
     expect(links()).toBe(1);
     await until(
-      () => /certificate that this link was opened with has run out/.test(running.stderr()),
+      () => /certificate that this link was opened with does not count any more/.test(running.stderr()),
       'it ends',
       30_000,
     );
     await until(() => links() === 2, 'it is linked again', 30_000);
     const { nodes } = await mesh.place.json<NodeList>(['node', 'list']);
     expect(nodes).toMatchObject([{ node: 'crm', state: 'joined', presence: { liveness: 'live' } }]);
+    running.child.kill('SIGTERM');
+    expect((await running.done).code).toBe(0);
+  },
+);
+
+test(
+  'a link ends with the key it was opened with, when two others have taken its place',
+  { timeout: 60_000 },
+  async () => {
+    const mesh = await openMesh(place(), (await freePorts())[0]);
+    const node = await mesh.joined('crm');
+    const running = node.start(['node', 'run'], { msMax: 50_000 });
+    const links = (): number => running.stderr().split('linked to the controller').length - 1;
+    await until(() => links() === 1, 'it is linked');
+    expect(await node.run(['node', 'rotate'])).toMatchObject({ code: 0 });
+    expect(await node.run(['node', 'rotate'])).toMatchObject({ code: 0 });
+    await until(() => links() === 2, 'it is linked again');
+    expect(running.stderr()).toContain('the certificate that this link was opened with does not count any more');
     running.child.kill('SIGTERM');
     expect((await running.done).code).toBe(0);
   },

@@ -18,14 +18,16 @@ let node: Identity;
 const servers: Server[] = [];
 const dropped: string[] = [];
 
+/** Whoever asks for `/known` is known from then on. */
 async function listen(networks: Networks): Promise<number> {
   const identity = await issueController(ca, { mesh: MESH, names: ['localhost'], ...valid() });
-  const server = meshListener({
+  const { server, known } = meshListener({
     identity,
     ca: ca.certificate,
     networks,
     handle: (request, response) => {
       const socket = request.socket as TLSSocket;
+      if (request.url === '/known') known(socket);
       response.end(`${socket.authorized} ${socket.getPeerX509Certificate()?.subject ?? '-'} ${socket.getProtocol()}`);
     },
     dropped: (_peer, why) => dropped.push(why),
@@ -112,7 +114,7 @@ describe('the listener for nodes', () => {
   test('proves to be the controller of this mesh, which no node can', async () => {
     const port = await listen(new Networks());
     expect(await get(port, { servername: controllerName('f'.repeat(16)) })).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
-    const server = meshListener({
+    const { server } = meshListener({
       identity: node,
       ca: ca.certificate,
       networks: new Networks(),
@@ -149,6 +151,29 @@ describe('the listener for nodes', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await get(port)).toMatch(/^false/);
     for (const socket of crowd) socket.destroy();
+  });
+
+  test('counts a peer as a stranger whatever certificate it shows, until it is known', async () => {
+    const port = await listen(new Networks());
+    const before = dropped.length;
+    const shown = { cert: node.certificate, key: node.key };
+    const open = async (path?: string): Promise<TLSSocket> => {
+      const to = { host: '127.0.0.1', port, servername: controllerName(MESH), ca: ca.certificate };
+      const socket = connect({ ...to, ...shown });
+      socket.on('error', () => undefined);
+      await new Promise((resolve) => socket.once('secureConnect', resolve));
+      if (path !== undefined) {
+        socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+        await new Promise((resolve) => socket.once('data', resolve));
+      }
+      return socket;
+    };
+    const peers = [await open(), await open('/'), await open('/known'), await open('/known')];
+    const crowd = Array.from({ length: 254 }, () => connectTcp(port, '127.0.0.1').on('error', () => undefined));
+    await Promise.all(crowd.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    expect(await get(port, shown)).toBe('ECONNRESET');
+    expect(dropped.slice(before)).toEqual(['crowd']);
+    for (const socket of [...peers, ...crowd]) socket.destroy();
   });
 
   test('hangs up on who is slow to shake hands', { timeout: 15_000 }, async () => {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Code } from '../../base/codes.ts';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import type { Mutation } from '../../core/mutation/mutation.ts';
@@ -18,6 +19,12 @@ import { describePrincipal, type Doorkeeper, type Principal } from './principal.
  * - `node`: to be a node
  */
 export type Need = 'anyone' | 'peer' | 'node' | Scope;
+
+/**
+ * Who is refused by these is refused whatever it asks, and what it has open would be counted as nobody's. A wrong token is not among them: it
+ * may be a mistake, which the next request on the same connection puts right.
+ */
+const CLOSES: ReadonlySet<Code> = new Set(['overloaded', 'node_unknown', 'node_revoked', 'certificate_refused']);
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -69,7 +76,10 @@ export function guardRoutes(app: FastifyInstance, keeper: Doorkeeper, denials: D
     const found = keeper.principalOf(request.raw, reply.raw);
     // What a browser is shown does not stay on its disk.
     if (request.headers.cookie !== undefined) void reply.header('cache-control', 'no-store');
-    if (!found.ok) return refuse(request, reply, found.error);
+    if (!found.ok) {
+      if (CLOSES.has(found.error.code)) void reply.header('connection', 'close');
+      return refuse(request, reply, found.error);
+    }
     request.principal = found.value;
     const refused = refusedBy(needs, found.value);
     return refused === undefined ? undefined : refuse(request, reply, refused);

@@ -5,7 +5,7 @@ import { refusal } from '../../base/refusal.ts';
 import { EventsQuery } from '../../wire/events.ts';
 import { cloudEvent, missedNote, positionNote } from '../../wire/view.ts';
 import type { HttpOptions } from './options.ts';
-import { beginning, type Carrier, LET_GO, stream, STREAM_LIMITS, waiting } from './stream.ts';
+import { beginning, type Carrier, LET_GO, LINGER_MS, stream, STREAM_LIMITS, waiting } from './stream.ts';
 import { refuseUpgrade, type UpgradeRoute } from './upgrades.ts';
 
 /** Close codes of RFC 6455, and what they mean here. */
@@ -15,7 +15,6 @@ const MESSAGE_BYTES_MAX = 1024;
 /** As much as a server-sent stream holds for its reader. */
 const BUFFER_BYTES_MAX = 16 * 1024;
 const PING_MS = 15_000;
-const LINGER_MS = 5_000;
 
 /** `GET /v1/events` upgraded to a WebSocket: the same events for the same query, one CloudEvent a text frame. */
 export function eventSocket({ controller, limits = STREAM_LIMITS, log, metrics }: HttpOptions): UpgradeRoute {

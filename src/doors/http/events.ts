@@ -6,10 +6,7 @@ import * as contract from '../../wire/http.ts';
 import { cloudEvent, type Missed, missedNote } from '../../wire/view.ts';
 import { sendRefusal } from './answers.ts';
 import type { HttpOptions } from './options.ts';
-import { beginning, type Carrier, LET_GO, stream, STREAM_LIMITS, waiting } from './stream.ts';
-
-/** How long a reader that was let go may still read what is on its way. */
-const LINGER_MS = 5_000;
+import { beginning, type Carrier, endEvents, LET_GO, stream, STREAM_LIMITS, waiting } from './stream.ts';
 
 /** Everything that happens, as server-sent events: CloudEvents whose id is the ledger's sequence number. */
 export const eventRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, options) => {
@@ -83,12 +80,11 @@ function serverSent(reply: FastifyReply, node: string): Carrier {
         raw.once('close', gone);
         return () => void raw.off('drain', drained).off('close', gone);
       }, msMax),
-    done: () => reply.sse.close(),
+    done: () => endEvents(reply),
     leave: (missed) => {
       // Without an id: the reader's cursor stays where it is.
       raw.write(`event: hauki.stream.missed\ndata: ${JSON.stringify(missedNote(missed, node))}\n\n`);
-      reply.sse.close();
-      setTimeout(() => raw.destroy(), LINGER_MS).unref();
+      endEvents(reply);
     },
   };
 }

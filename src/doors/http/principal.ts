@@ -30,10 +30,20 @@ export type Principal =
 /** Which way a connection came in, and with it what counts there. */
 export type Door = 'local' | 'loopback' | 'mesh';
 
+/** How a connection came in. */
+interface Entrance {
+  readonly door: Door;
+  /** What browsers may call it. */
+  readonly hosts: ReadonlySet<string>;
+  readonly known: () => void;
+}
+
 /** Connections of one node or token at a time. */
 const CONNECTIONS_MAX = 1_024;
-/** How long a connection stands after its holder was revoked: long enough to be told so. */
+/** How long a connection stands after its holder may not ask any more: long enough to be told so. */
 const FAREWELL_MS = 1_000;
+/** Tokens that expired are looked for so often: what is open sends no request by which it would be noticed. */
+const LOOK_MS = 5_000;
 
 export interface DoorkeeperOptions {
   readonly controller: Controller;
@@ -45,11 +55,12 @@ export interface DoorkeeperOptions {
 /** Knows by which door each connection came, and says who asks on it. */
 export class Doorkeeper {
   readonly #options: DoorkeeperOptions;
-  readonly #doors = new WeakMap<Duplex, { readonly door: Door; readonly hosts: ReadonlySet<string> }>();
+  readonly #doors = new WeakMap<Duplex, Entrance>();
   readonly #lent = new WeakMap<Duplex, Principal>();
   readonly #sessions = new Sessions(() => performance.now());
   readonly #connections = new Map<string, Set<Duplex>>();
   readonly #unsubscribe: () => void;
+  readonly #look: NodeJS.Timeout;
 
   constructor(options: DoorkeeperOptions) {
     this.#options = options;
@@ -57,16 +68,19 @@ export class Doorkeeper {
       if (event.type === 'node_revoked') this.#dismiss(keyOf('node', event.node));
       if (event.type === 'token_revoked') this.#dismiss(keyOf('token', event.name));
     });
+    this.#look = setInterval(() => this.sweep(), LOOK_MS);
+    this.#look.unref();
   }
 
   /**
    * A connection came in.
    *
    * @param names what browsers may call the listener it came to, besides its address
+   * @param known called when whoever came was let in, and is counted
    */
-  enter(socket: Socket, door: Door, names: readonly string[] = []): void {
+  enter(socket: Socket, door: Door, names: readonly string[], known: () => void): void {
     const address = plainAddress(socket.localAddress ?? '');
-    this.#doors.set(socket, { door, hosts: new Set([...names, address].map(hostInUrl)) });
+    this.#doors.set(socket, { door, hosts: new Set([...names, address].map(hostInUrl)), known });
   }
 
   /** A connection from within this process speaks for a caller who was let in by one of the doors. */
@@ -74,7 +88,15 @@ export class Doorkeeper {
     this.#lent.set(socket, principal);
   }
 
+  /** Ends the connections of tokens that have expired. */
+  sweep(): void {
+    const { controller, enrolment } = this.#options;
+    for (const { name, expiresAt = Infinity } of controller.engine.state.tokens.values())
+      if (enrolment.now >= expiresAt) this.#dismiss(keyOf('token', name));
+  }
+
   close(): void {
+    clearInterval(this.#look);
     this.#unsubscribe();
     this.#sessions.close();
   }
@@ -125,20 +147,23 @@ export class Doorkeeper {
       const standing = this.#standing(lent);
       return standing.ok ? this.#counted(standing.value, socket) : standing;
     }
-    const known = this.#doors.get(socket);
-    if (known === undefined) return err(noDoor());
-    if (known.door === 'local') {
+    const entrance = this.#doors.get(socket);
+    if (entrance === undefined) return err(noDoor());
+    if (entrance.door === 'local') {
       // Somebody may have led a port of his machine to this socket, and then every page his browser shows could ask here.
       const other = strangeHostRefusal(request) ?? otherPageRefusal(request);
       return other === undefined ? ok({ kind: 'operator' }) : err(other);
     }
-    const found = this.#shownBy(request, known, exchange);
-    return found.ok && found.value !== undefined ? this.#counted(found.value, socket) : found;
+    const found = this.#shownBy(request, entrance, exchange);
+    if (!found.ok || found.value === undefined) return found;
+    const counted = this.#counted(found.value, socket);
+    if (counted.ok) entrance.known();
+    return counted;
   }
 
   #shownBy(
     request: IncomingMessage,
-    { door, hosts }: { readonly door: Door; readonly hosts: ReadonlySet<string> },
+    { door, hosts }: Entrance,
     exchange: Exchange | undefined,
   ): Result<Principal | undefined, Refusal> {
     const bearer = bearerOf(request);
@@ -217,9 +242,11 @@ export class Doorkeeper {
   }
 
   #dismiss(key: string): void {
-    const open = [...(this.#connections.get(key) ?? [])];
+    const open = this.#connections.get(key);
+    if (open === undefined) return;
+    const sockets = [...open];
     setTimeout(() => {
-      for (const socket of open) socket.destroy();
+      for (const socket of sockets) socket.destroy();
     }, FAREWELL_MS).unref();
   }
 }

@@ -46,10 +46,10 @@ export interface HttpDoor {
   readonly remote: Server;
   /**
    * What a server for nodes does with its requests; and lets such a server in, made elsewhere and with TLS. `names`: what it is called in
-   * the addresses of browsers.
+   * the addresses of browsers. `known`: told of each connection whose peer was let in.
    */
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
-  readonly admit: (server: SecureServer, names: readonly string[]) => void;
+  readonly admit: (server: SecureServer, names: readonly string[], known: (socket: Socket) => void) => void;
   /** Where others answer requests to upgrade, on both. */
   readonly upgrades: Upgrades;
   /** True while a caller is connected. */
@@ -109,11 +109,16 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
 
   const servers: (Server | SecureServer)[] = [inside.server];
   let connections = 0;
-  const admit = (server: Server | SecureServer, door: Door, names: readonly string[] = []): void => {
+  const admit = (
+    server: Server | SecureServer,
+    door: Door,
+    names: readonly string[] = [],
+    known: (socket: Socket) => void = () => undefined,
+  ): void => {
     servers.push(server);
     upgrades.listen(server);
     server.on(door === 'mesh' ? 'secureConnection' : 'connection', (socket: Socket) => {
-      keeper.enter(socket, door, names);
+      keeper.enter(socket, door, names, () => known(socket));
       connections += 1;
       socket.on('close', () => (connections -= 1));
     });
@@ -127,7 +132,7 @@ export async function httpDoor(options: HttpOptions): Promise<HttpDoor> {
     local,
     remote,
     handle,
-    admit: (server, names) => admit(server, 'mesh', names),
+    admit: (server, names, known) => admit(server, 'mesh', names, known),
     upgrades,
     busy: () => connections > 0,
     close: async () => {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { FastifyReply } from 'fastify';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { type Selection, typesOf } from '../../core/selection.ts';
@@ -16,6 +17,9 @@ export interface StreamLimits {
 }
 
 export const STREAM_LIMITS: StreamLimits = { behindMax: 10_000, stallMs: 30_000 };
+
+/** How long a reader whose stream has ended may still read what is on its way, ms. */
+export const LINGER_MS = 5_000;
 
 /** The controller's log, with what it missed. */
 export const LET_GO = 'a reader of events was too slow and was let go';
@@ -89,25 +93,34 @@ export function selectionOf({ type, node, dataset, mutation }: Omit<EventsQuery,
   };
 }
 
+/** Ends server-sent events. Who does not read to the end would keep them in memory for as long as it likes, so it is cut off. */
+export function endEvents({ sse, raw }: Pick<FastifyReply, 'sse' | 'raw'>): void {
+  sse.close();
+  setTimeout(() => raw.destroy(), LINGER_MS).unref();
+}
+
 /**
  * Waits for the moment a full connection takes more.
  *
  * @param on registers what is called then, or (`gone`) when it closes; returns what takes that back
  */
-export function waiting(
+export async function waiting(
   on: (drained: () => void, gone: () => void) => () => void,
   msMax: number,
 ): Promise<'drained' | 'stalled' | 'gone'> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => settle('stalled'), msMax);
-    const off = on(
-      () => settle('drained'),
-      () => settle('gone'),
-    );
-    function settle(how: 'drained' | 'stalled' | 'gone'): void {
-      clearTimeout(timer);
-      off();
-      resolve(how);
-    }
-  });
+  let timer: NodeJS.Timeout | undefined;
+  let off: (() => void) | undefined;
+  try {
+    return await new Promise((resolve) => {
+      timer = setTimeout(() => resolve('stalled'), msMax);
+      // Either may be called at once, where the connection is gone already.
+      off = on(
+        () => resolve('drained'),
+        () => resolve('gone'),
+      );
+    });
+  } finally {
+    clearTimeout(timer);
+    off?.();
+  }
 }

@@ -11,9 +11,10 @@ import { sendRefusal } from './answers.ts';
 import type { Denials } from './denials.ts';
 import type { HttpOptions } from './options.ts';
 import { describePrincipal, type Principal } from './principal.ts';
+import { endEvents } from './stream.ts';
 
-/** What a reader that takes nothing may leave unread, bytes; then it is let go. */
-const UNREAD_BYTES_MAX = 1024 * 1024;
+/** What a reader may leave unread, bytes; then it is let go. All that is kept of a task has room in it, however it is escaped. */
+const UNREAD_BYTES_MAX = 512 * 1024;
 
 /** What the nodes' tasks say, live; and the record of those that a node denied by itself. */
 export const taskRoutes: FastifyPluginAsyncZod<HttpOptions & { readonly denials: Denials }> = async (app, options) => {
@@ -101,7 +102,7 @@ after \`done\`, \`failed\` or \`denied\` the stream ends. Bounded: the whole of 
       const { state, words, mutation } = tail.stand;
       say('state', { state, words, mutation });
       if (state !== 'running' || query.follow === 'false') {
-        reply.sse.close();
+        endEvents(reply);
         return undefined;
       }
       await new Promise<void>((resolve) => {
@@ -121,7 +122,7 @@ after \`done\`, \`failed\` or \`denied\` the stream ends. Bounded: the whole of 
         request.once('close', finish);
         raw.once('close', finish);
       });
-      reply.sse.close();
+      endEvents(reply);
       return undefined;
     },
   );

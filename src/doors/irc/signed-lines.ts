@@ -26,7 +26,7 @@ const NAMESPACE = 'hauki-irc';
 export class SignedLines {
   readonly #options: SignedLinesOptions;
   readonly #startedAt: number;
-  /** Signatures that were taken, and when they end, ms. */
+  /** Texts that were taken, and when they end, ms. Not by signer: his name is not signed, and one key may have several. */
   readonly #taken = new Map<string, number>();
   #verifying = 0;
 
@@ -46,7 +46,7 @@ export class SignedLines {
     if (signedAt > now + AHEAD_MS) return 'it is signed for the future; one of the clocks is wrong';
     this.#forget(now);
     const text = signedText(channel, at, words);
-    if (this.#taken.has(text + signer)) return 'it was used already';
+    if (this.#taken.has(text)) return 'it was used already';
     if (this.#verifying >= VERIFYING_MAX) return 'too many lines are being checked; try again';
     this.#verifying += 1;
     try {
@@ -56,8 +56,8 @@ export class SignedLines {
       this.#verifying -= 1;
     }
     // The same line may have been checked twice at once.
-    if (this.#taken.has(text + signer)) return 'it was used already';
-    this.#taken.set(text + signer, signedAt + VALID_MS);
+    if (this.#taken.has(text)) return 'it was used already';
+    this.#taken.set(text, signedAt + VALID_MS);
     return undefined;
   }
 

@@ -77,13 +77,13 @@ export class LinkDoor implements Carrier {
    * A request on `path` to become a WebSocket.
    *
    * @param node whose connection it is, by what it has shown
-   * @param until when that does not count any more; wall clock, ms
+   * @param counts whether that still counts: asked again and again for as long as the link stands
    */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer, node: string, until = Infinity): void {
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, node: string, counts = (): boolean => true): void {
     // It may break at any time before the WebSocket takes it over.
     socket.on('error', () => socket.destroy());
     if (this.#closing) socket.destroy();
-    else this.#server.handleUpgrade(request, socket, head, (peer) => this.#open(node, peer, until));
+    else this.#server.handleUpgrade(request, socket, head, (peer) => this.#open(node, peer, counts));
   }
 
   reaches(node: string): boolean {
@@ -117,8 +117,8 @@ export class LinkDoor implements Carrier {
     for (const sessions of [this.#linked, this.#opened]) for (const one of sessions.values()) one.close(STOPPING);
   }
 
-  #open(node: string, peer: ConstructorParameters<typeof Session>[1], until: number): void {
-    const session = new Session(node, peer, until, this.#options.clock, {
+  #open(node: string, peer: ConstructorParameters<typeof Session>[1], counts: () => boolean): void {
+    const session = new Session(node, peer, counts, this.#options.clock, {
       heartbeat: (from, heartbeat) => this.#heard(from, heartbeat),
       output: ({ node: from, boot }, pieces) => {
         // Before its first heartbeat nobody knows which process it is.
@@ -169,12 +169,11 @@ export class LinkDoor implements Carrier {
   }
 
   #closeOver(): void {
-    const { clock } = this.#options;
-    const mono = clock.mono();
+    const mono = this.#options.clock.mono();
     for (const sessions of [this.#linked, this.#opened]) {
       for (const session of sessions.values()) {
         if (mono - session.heardMono >= SILENT_MS) session.close(SILENT);
-        else if (clock.now() >= session.until) session.close(EXPIRED);
+        else if (!session.counts()) session.close(EXPIRED);
       }
     }
   }

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 import type { RawData, WebSocket } from 'ws';
 
 import { refusal, type Refusal } from '../../base/refusal.ts';
@@ -30,8 +32,8 @@ export interface SessionEvents {
 /** One WebSocket of a node: its messages understood and bounded. What they mean is the door's affair. */
 export class Session {
   readonly node: string;
-  /** When what it was let in by runs out; wall clock, ms. */
-  readonly until: number;
+  /** Whether what it was let in by still counts. */
+  readonly counts: () => boolean;
   /** Of the process at the other end, known from its first heartbeat on. */
   boot: string | undefined;
   /** When it was opened, or said something worth hearing last. */
@@ -42,12 +44,11 @@ export class Session {
   readonly #junk: Allowance;
   readonly #asked = new Map<string, (answer: Result<NodeAnswer, Refusal>) => void>();
   #over = false;
-  #asks = 0;
 
-  constructor(node: string, socket: WebSocket, until: number, clock: Clock, events: SessionEvents) {
+  constructor(node: string, socket: WebSocket, counts: () => boolean, clock: Clock, events: SessionEvents) {
     const mono = clock.mono();
     this.node = node;
-    this.until = until;
+    this.counts = counts;
     this.heardMono = mono;
     this.#socket = socket;
     this.#clock = clock;
@@ -73,7 +74,8 @@ export class Session {
 
   async ask(ask: NodeAsk): Promise<Result<NodeAnswer, Refusal>> {
     if (this.#over) return err(this.#unanswered('its link is closed'));
-    const id = String((this.#asks += 1));
+    // A node answers over whatever link it has by then: no other session may have asked by this id.
+    const id = randomUUID();
     return new Promise((resolve) => {
       const answer = (result: Result<NodeAnswer, Refusal>): void => {
         cancel();

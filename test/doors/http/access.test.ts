@@ -101,6 +101,21 @@ describe('a route', () => {
     const answer = await app.inject({ url: '/it' });
     expect([answer.statusCode, answer.json()]).toMatchObject([403, { code: 'node_revoked' }]);
   });
+
+  test.each([
+    ['overloaded', 'close'],
+    ['node_unknown', 'close'],
+    ['node_revoked', 'close'],
+    ['certificate_refused', 'close'],
+    ['unauthorized', 'keep-alive'],
+    ['session_over', 'keep-alive'],
+  ] as const)('refuses with %s, and the connection: %s', async (code, connection) => {
+    const app = Fastify();
+    const keeper = { principalOf: () => err(refusal(code, 'No.')) } as unknown as Doorkeeper;
+    guardRoutes(app, keeper, new Denials(() => undefined), controller);
+    app.get('/it', { config: { needs: ['peer'] } }, async () => 'done');
+    expect((await app.inject({ url: '/it' })).headers.connection).toBe(connection);
+  });
 });
 
 test('what each route needs', async () => {

@@ -38,6 +38,7 @@ function setUp() {
   const ask = (path: string, principal: Principal = CI) =>
     send({ name: 'inside', connect: () => inside.connect(principal) }, { method: 'GET', path });
   return {
+    keeper,
     token,
     tokens,
     world,
@@ -88,6 +89,23 @@ describe('a connection inside', () => {
     response.on('error', () => undefined).resume();
     const broke = new Promise((resolve) => response.once('close', resolve));
     revoke();
+    await broke;
+    await turn();
+    expect(closed).toEqual(['/hangs']);
+  });
+
+  test('is closed when the token of its caller expires, which sends no request by which it would be noticed', async () => {
+    const { ask, closed, keeper, token, tokens, world } = setUp();
+    tokens.set('d', { ...token, expiresAt: 10 });
+    const response = await ask('/hangs');
+    response.on('error', () => undefined).resume();
+    const broke = new Promise((resolve) => response.once('close', resolve));
+    world.now = 9;
+    keeper.sweep();
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect(closed).toEqual([]);
+    world.now = 10;
+    keeper.sweep();
     await broke;
     await turn();
     expect(closed).toEqual(['/hangs']);

@@ -24,7 +24,7 @@ needs('ssh-keygen').describe('a line signed with an SSH key', () => {
     const key = readFileSync(join(folder, 'alice.pub'), 'utf8').trim();
     writeFileSync(
       join(folder, 'signers'),
-      `alice namespaces="hauki-irc" ${key}\ndeploy namespaces="file" ${key}\nformer valid-before="20200101" ${key}\n`,
+      `alice,alice@example.com namespaces="hauki-irc" ${key}\ndeploy namespaces="file" ${key}\nformer valid-before="20200101" ${key}\n`,
     );
   });
   afterAll(() => rmSync(folder, { recursive: true }));
@@ -60,6 +60,13 @@ needs('ssh-keygen').describe('a line signed with an SSH key', () => {
     expect(await lines.refusalOf(signed)).toBeUndefined();
     expect(await lines.refusalOf(signed)).toBe('it was used already');
     expect(await lines.refusalOf(sign({ channel: '#MESH', at: clock.now() + 1_000 }))).toBeUndefined();
+  });
+
+  test('counts once, whichever of the names that its key has stands before it', async () => {
+    const signed = sign();
+    expect(await lines.refusalOf(signed)).toBeUndefined();
+    expect(await lines.refusalOf({ ...signed, signer: 'alice@example.com' })).toBe('it was used already');
+    expect(await lines.refusalOf(sign({ as: 'alice@example.com', at: clock.now() + 1_000 }))).toBeUndefined();
   });
 
   test('counts once, also when it comes twice at the same moment', async () => {

@@ -13,14 +13,14 @@ let clock: VirtualClock;
 let door: LinkDoor;
 let server: Server;
 let heard: string[];
-let expiresAt: number | undefined;
+let counts: () => boolean;
 let logged: string[];
 const sockets: WebSocket[] = [];
 
 beforeEach(async () => {
   clock = new VirtualClock();
   heard = [];
-  expiresAt = undefined;
+  counts = () => true;
   logged = [];
   const log = (_: unknown, message: string): void => void logged.push(message);
   door = new LinkDoor({
@@ -30,7 +30,7 @@ beforeEach(async () => {
   });
   server = createServer((_, response) => response.end('no link'));
   server.on('upgrade', (request, socket, head) =>
-    door.accept(request, socket, head, String(request.headers['hauki-node']), expiresAt),
+    door.accept(request, socket, head, String(request.headers['hauki-node']), () => counts()),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
@@ -115,6 +115,27 @@ describe('a link', () => {
     expect(await door.command('crm', { verb: 'ping' })).toMatchObject({ ok: false, error: { code: 'node_lost' } });
   });
 
+  it('does not take a late answer to a command of an earlier link for that to another', async () => {
+    const first = await linked('crm', 'a');
+    const commands: { id: string; verb: string }[] = [];
+    const keep = (data: unknown): void => void commands.push(JSON.parse(String(data)) as (typeof commands)[0]);
+    first.socket.on('message', keep);
+    const poll = door.command('crm', { verb: 'poll' });
+    await until(() => commands.length === 1, 'it has the command');
+    first.socket.terminate();
+    expect(await poll).toMatchObject({ ok: false, error: { code: 'node_lost' } });
+    const second = await link('crm');
+    second.socket.on('message', keep);
+    beat(second, 'a', 2);
+    await until(() => heard.includes('crm a 2 link'), 'it is linked again');
+    const thaw = door.command('crm', { verb: 'thaw' });
+    await until(() => commands.length === 2, 'it has the other');
+    // A node answers over whatever link it has by then.
+    for (const { id, verb } of commands)
+      second.socket.send(JSON.stringify({ type: 'answer', id, ok: true, words: verb }));
+    expect(await thaw).toMatchObject({ ok: true, value: { words: 'thaw' } });
+  });
+
   it('says goodbye when the controller stops', async () => {
     const crm = await linked('crm', 'a');
     door.close();
@@ -175,8 +196,9 @@ describe('what a link has to bear', { timeout: 30_000 }, () => {
     expect(crm.ended).toMatch(/^4008/);
   });
 
-  it('one whose certificate runs out: closed, however much it has to say', async () => {
-    expiresAt = clock.now() + 20_000;
+  it('one whose certificate does not count any more: closed, however much it has to say', async () => {
+    const end = clock.now() + 20_000;
+    counts = () => clock.now() < end;
     const crm = await linked('crm', 'a');
     for (let seq = 2; seq < 10; seq += 1) {
       beat(crm, 'a', seq);
