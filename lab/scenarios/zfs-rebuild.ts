@@ -38,6 +38,7 @@ export default scenario({
     const other = await mutations.cleared(['tank/crm'], 'goes on meanwhile');
     assert.ok(other.fence > open.fence, `${other.fence} is not above ${open.fence}`);
     await mutations.rollback(other);
+    await told(lab, other.snapshot, 'rolled_back');
     await unknowing.stop();
     await lab.run(['rm', '-rf', `${lab.home}/ledger`]);
 

@@ -15,6 +15,7 @@ import type { Mesh } from './mesh/mesh.ts';
 import { type Ask, requestOf } from './ask.ts';
 import type { Engine, EngineOptions } from './engine.ts';
 import { type Follow, following, type Heard } from './following.ts';
+import { nextEvent, within } from './next-event.ts';
 
 export interface Lock {
   readonly mutation: Mutation;
@@ -41,6 +42,8 @@ export interface Pruned {
   readonly freesBytes?: number;
 }
 
+/** For so long a seal is waited for; after that whoever asked is told to look later. */
+const SEAL_MS_MAX = 30_000;
 /** Stages in which it is not known yet whether a mutation is cleared. */
 const UNDECIDED: ReadonlySet<Stage> = new Set(['queued', 'halting', 'snapshotting', 'verifying']);
 
@@ -167,19 +170,20 @@ export class Controller {
     if (refused !== undefined || dataset === undefined)
       return err(refused ?? refusal('dataset_missing', `${target} was not found.`));
     // Tried first, because a seal that cannot be enforced must not stand in the ledger as if it were.
-    const settled = this.#nextEvent((record) => {
+    const settled = nextEvent(this.engine.feed, (record) => {
       const { event } = record;
       if (event.type !== 'sealed' && event.type !== 'unsealed' && event.type !== 'seal_refused') return undefined;
       if (event.dataset !== dataset.name) return undefined;
       return event.type === 'seal_refused' ? err(event.reason) : ok(dataset);
     });
-    const already = (this.engine.state.seals.get(dataset.name)?.wanted ?? false) === sealed;
+    const before = this.engine.state.seals.get(dataset.name);
+    const already = (before?.wanted ?? false) === sealed && (before?.settled ?? true);
     const asked = await this.engine.submit({ type: 'seal', dataset, sealed });
-    if (!asked.ok || already) {
-      settled.cancel();
-      return asked.ok ? ok(dataset) : asked;
-    }
-    return settled.promise;
+    const done = asked.ok && !already ? await within(SEAL_MS_MAX, settled.promise, this.#options.clock) : asked;
+    settled.cancel();
+    if (done !== undefined) return done.ok ? ok(dataset) : done;
+    const message = `The storage has not done it yet; it is tried until it has. "hauki status" tells when ${target} is ${sealed ? 'sealed' : 'open'}.`;
+    return err(refusal('storage_timeout', message));
   }
 
   find(id: MutationId): Promise<Mutation | undefined> {
@@ -293,7 +297,7 @@ export class Controller {
     if (stored.length === 0) return err(refusal('evidence_unknown', `No evidence of mutation ${id} is kept.`));
     const targets = stored.map(targetOf);
     for (const target of targets) {
-      const gone = this.#nextEvent((record) => {
+      const gone = nextEvent(this.engine.feed, (record) => {
         const { event } = record;
         if (event.type !== 'destroyed' && event.type !== 'destroy_refused') return undefined;
         if (event.target.name !== target.name) return undefined;
@@ -345,22 +349,6 @@ export class Controller {
       if (next !== undefined && other.clearedAt !== undefined) return next;
     }
     return 'live';
-  }
-
-  #nextEvent<T>(pick: (record: LedgerRecord) => T | undefined): {
-    readonly promise: Promise<T>;
-    readonly cancel: () => void;
-  } {
-    let cancel = (): void => {};
-    const promise = new Promise<T>((resolve) => {
-      cancel = this.engine.feed.subscribe((record) => {
-        const picked = pick(record);
-        if (picked === undefined) return;
-        cancel();
-        resolve(picked);
-      });
-    });
-    return { promise, cancel: () => cancel() };
   }
 }
 

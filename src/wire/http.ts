@@ -244,7 +244,14 @@ export const PruneView = z
   })
   .meta({ id: 'Prune' });
 
-export const SealView = z.object({ dataset: z.string(), driver: z.string(), sealed: z.boolean() }).meta({ id: 'Seal' });
+export const SealView = z
+  .object({
+    dataset: z.string(),
+    driver: z.string(),
+    sealed: z.boolean(),
+    settled: z.boolean().meta({ description: 'Whether the storage has done it; until then it is tried.' }),
+  })
+  .meta({ id: 'Seal' });
 
 const Findings = z
   .object({

@@ -29,7 +29,11 @@ function describe(view: StatusView): string {
     `controller ${view.node} · hauki ${view.version} · pid ${view.pid} · up ${up} · ${size(view.memoryBytes)}`,
     `mutations  ${outcomes.length === 0 ? 'none yet' : outcomes.join(', ')}${view.queued > 0 ? `; ${view.queued} waiting` : ''}`,
     ...open,
-    ...view.seals.filter((one) => one.sealed).map((one) => `sealed     ${oneLine(one.dataset)}`),
+    ...view.seals
+      .filter((one) => one.sealed)
+      .map(
+        (one) => `sealed     ${oneLine(one.dataset)}${one.settled ? '' : ' (not yet: the storage has not done it)'}`,
+      ),
     `ledger     ${view.ledger.records} records, head ${view.ledger.head.slice(0, 16)}`,
     ...(view.irc === undefined ? [] : [describeIrc(view.irc)]),
     ...describeWebhooks(view.webhooks),

@@ -61,7 +61,9 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
         open: open.filter((mutation) => mutation.stage !== 'queued').map(mutationView),
         queued: open.filter((mutation) => mutation.stage === 'queued').length,
         outcomes: { ...(await controller.countByStage()) },
-        seals: [...state.seals].map(([dataset, { driver, wanted }]) => ({ dataset, driver, sealed: wanted })),
+        seals: [...state.seals].map(([dataset, { driver, wanted, settled }]) => {
+          return { dataset, driver, sealed: wanted, settled };
+        }),
         ledger: { records: head?.seq ?? 0, head: head?.hash ?? '' },
         findings: findingsView(state.findings),
         ...(irc === undefined ? {} : { irc }),
@@ -158,7 +160,7 @@ export const stateRoutes: FastifyPluginAsyncZod<HttpOptions> = async (app, optio
       const { dataset, sealed } = request.body;
       const done = await controller.seal(dataset, sealed);
       if (!done.ok) return sendRefusal(reply, done.error);
-      return reply.send({ dataset: done.value.name, driver: done.value.driver, sealed });
+      return reply.send({ dataset: done.value.name, driver: done.value.driver, sealed, settled: true });
     },
   );
 
