@@ -84,7 +84,14 @@ async function mountOne(plan: LayerPlan, warn: (words: string) => void): Promise
   const bare = openPoint(point);
   if (!bare.ok) return bare;
 
-  const { child, said, ended, device } = await rise(plan, secret?.value).finally(() => bare.value.close());
+  const rising = rise(plan, secret?.value);
+  bare.value.leave(
+    await rising.then(
+      ({ device }) => device !== undefined,
+      () => false,
+    ),
+  );
+  const { child, said, ended, device } = await rising;
   if (device === undefined) {
     // Its mount may go a moment before it does, and its words tell why.
     const gone = await Promise.race([ended, endMs()]);
