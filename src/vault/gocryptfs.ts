@@ -10,6 +10,8 @@ import { detach } from './unmounting.ts';
 
 /* gocryptfs, told what to do. Keys go to it by its standard input, one a line, and nowhere else. */
 
+/** What the kernel calls a mounted vault, also one whose server is gone. */
+export const VAULT_TYPE = 'fuse.gocryptfs';
 const CONFIG = 'gocryptfs.conf';
 const FROM_STDIN = ['-masterkey=stdin'];
 
@@ -26,7 +28,7 @@ export interface MountingOptions {
 export function gocryptfsLayer({ cipher, point, key, log, name = cipher }: MountingOptions): LayerPlan {
   return {
     name: 'gocryptfs',
-    fsType: 'fuse.gocryptfs',
+    fsType: VAULT_TYPE,
     package: 'gocryptfs',
     point,
     // Others mount the same folder, in other containers and on other hosts: nothing of what it holds may be remembered.

@@ -182,11 +182,11 @@ function mounted(plan: LayerPlan, child: ChildProcess, device: string, ended: Pr
     kill: async () => {
       // What hangs in it is let go by this alone; a mount that is taken away from a live server would not be.
       await end();
-      if (isThere()) await detach(point);
+      await detach(point, device);
       forget();
     },
     detach: async () => {
-      if (isThere()) await detach(point);
+      await detach(point, device);
       forget();
     },
   };
