@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -17,6 +18,7 @@ import { refusal, RefusedError } from '../../../src/base/refusal.ts';
 import { ok } from '../../../src/base/result.ts';
 import type { TaskResult } from '../../../src/core/task/ending.ts';
 import type { Guarded } from '../../../src/node/guarded.ts';
+import { putBack } from '../../../src/node/task/claim.ts';
 import type { Desk } from '../../../src/node/task/desk.ts';
 import { Feed } from '../../../src/node/task/feed.ts';
 import { type Folders, foldersIn, plainSpool } from '../../../src/node/task/folders.ts';
@@ -106,6 +108,20 @@ describe('a task', () => {
     vi.stubEnv('TMPDIR', folder);
     vi.stubEnv('PATH', join(folder, 'absent'));
     expect(await taking('x', cancelled)).toMatchObject({ how: 'later', why: { code: 'internal' } });
+    expect(readdirSync(folders.inbox)).toEqual(['x', 'x.sig']);
+  });
+
+  test('is put back neither over a newer one nor beside one that is being dropped, and nor is its signature', async () => {
+    const arrival = { name: 'x', misnamed: undefined, path: join(folders.inbox, 'x'), look: undefined };
+    for (const end of ['', '.sig']) writeFileSync(join(folders.claimed, `x${end}`), 'old');
+    for (const name of ['.drop-x', 'x.sig']) writeFileSync(join(folders.inbox, name), 'newer');
+    await expect(putBack(folders, arrival)).rejects.toThrow('is being put into');
+    renameSync(join(folders.inbox, '.drop-x'), arrival.path);
+    expect(await putBack(folders, arrival)).toBe('newer');
+    const signatures = [folders.inbox, folders.claimed].map((one) => readFileSync(join(one, 'x.sig'), 'utf8'));
+    expect(signatures).toEqual(['newer', 'old']);
+    rmSync(arrival.path);
+    expect(await putBack(folders, arrival)).toBe('back');
     expect(readdirSync(folders.inbox)).toEqual(['x', 'x.sig']);
   });
 
