@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
@@ -134,6 +135,22 @@ describe('a task', () => {
     expect(existsSync(join(folders.claimed, 'x'))).toBe(true);
     expect(await completeShelving(folders, 'x', 'earlier')).toEqual(result);
     expect(existsSync(join(folders.done, 'x'))).toBe(true);
+  });
+
+  test('is not ended by what was said of it before somebody had it tried again', async () => {
+    const said: Partial<TaskResult> = { outcome: 'denied', words: 'x was denied: The task is not signed.' };
+    const deny = () => writeFileSync(join(folders.denied, 'x.result.json'), JSON.stringify(said));
+    writeFileSync(join(folders.denied, 'x'), '');
+    deny();
+    // A file system tells times in steps of up to 10 ms.
+    await sleep(30);
+    renameSync(join(folders.denied, 'x'), join(folders.inbox, 'x'));
+    renameSync(join(folders.inbox, 'x'), join(folders.claimed, 'x'));
+    expect(await completeShelving(folders, 'x', undefined)).toBe(undefined);
+    expect(readdirSync(folders.claimed)).toEqual(['x']);
+    deny();
+    expect(await completeShelving(folders, 'x', undefined)).toEqual(said);
+    expect(readdirSync(folders.denied)).toEqual(['x', 'x.result.json']);
   });
 
   test('whose signature is there and no plain file is denied, also where unsigned ones are run', async () => {
