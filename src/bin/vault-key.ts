@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { refusal, type Refusal, RefusedError } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { syncFolder } from '../trust/durable.ts';
+import { makeDurably } from '../trust/durable.ts';
 import { readSecret } from './secret.ts';
 
 /** Where a vault's key comes from: never an argument, never a variable of the environment. */
@@ -41,12 +41,7 @@ export function keyFrom(file: string): { readonly key: string; readonly made: bo
   if (existsSync(file)) return { key: readSecret(file, "the vault's key"), made: false };
   const key = randomBytes(32).toString('base64url');
   try {
-    // Never over one that somebody else made meanwhile: a vault would be left without its key.
-    const made = openSync(file, 'wx', 0o600);
-    writeSync(made, `${key}\n`);
-    fsyncSync(made);
-    closeSync(made);
-    syncFolder(dirname(file));
+    makeDurably(file, `${key}\n`, 0o600);
   } catch (error) {
     throw usage(`The key file ${file} cannot be made: ${(error as Error).message}.`, 'Name a place of your own.');
   }

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, type Result } from '../base/result.ts';
 import { type Layer, type LayerPlan, mountLayer } from './layer.ts';
+import { leftovers } from './leftovers.ts';
 import { mountAt } from './mounted.ts';
 import { type SshfsSource, sshfsLayer } from './sshfs.ts';
 import { detach } from './unmounting.ts';
@@ -51,16 +52,13 @@ export async function withCipher<T>(
     return err(refusal('context_unreachable', `The connection to ${nameOf(cipher)} broke in the middle.`));
   } finally {
     for (const layer of up) if (!(await layer.unmount()).ok) await layer.kill();
-    await clearWork(home, process.pid);
+    await clearWork(home, [basename(folder)]);
   }
 }
 
-/** What this process, or one that was killed, had mounted for a while. */
-async function clearWork(home: string, done?: number): Promise<void> {
-  const names = existsSync(home) ? readdirSync(home).filter((name) => name.startsWith(WORK)) : [];
+/** What was mounted for a while: by those that were killed, or what is named. */
+async function clearWork(home: string, names = leftovers(home, WORK)): Promise<void> {
   for (const name of names) {
-    const pid = Number(name.slice(WORK.length));
-    if (pid !== done && existsSync(`/proc/${pid}`)) continue;
     const point = join(realpathSync(home), name, 'cipher');
     const free = await detach(point);
     if (!free.ok) continue;

@@ -5,12 +5,17 @@ import { refusal, type Refusal } from '../base/refusal.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import { explainGocryptfs, type FsckReport, readFsck, readMasterKey } from '../wire/vault/gocryptfs.ts';
 import type { LayerPlan } from './layer.ts';
+import { leftovers } from './leftovers.ts';
 import { type Ran, run } from './run.ts';
 import { detach } from './unmounting.ts';
 
 /* gocryptfs, told what to do. Keys go to it by its standard input, one a line, and nowhere else. */
 
+/** What the kernel calls a mounted vault, also one whose server is gone. */
+export const VAULT_TYPE = 'fuse.gocryptfs';
 const CONFIG = 'gocryptfs.conf';
+/** A folder for as long as one check goes on: its name goes on with the process id. */
+const CHECK = 'fsck-';
 const FROM_STDIN = ['-masterkey=stdin'];
 
 export interface MountingOptions {
@@ -26,7 +31,7 @@ export interface MountingOptions {
 export function gocryptfsLayer({ cipher, point, key, log, name = cipher }: MountingOptions): LayerPlan {
   return {
     name: 'gocryptfs',
-    fsType: 'fuse.gocryptfs',
+    fsType: VAULT_TYPE,
     package: 'gocryptfs',
     point,
     // Others mount the same folder, in other containers and on other hosts: nothing of what it holds may be remembered.
@@ -134,9 +139,11 @@ export async function tryRecoveryKey(
  */
 export async function checkVault(cipher: string, opener: Opener, folder: string): Promise<Result<FsckReport, Refusal>> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  await clearChecks(folder);
+  // What another check is about to clear away, too, is not in our way.
+  for (const left of leftovers(folder, CHECK))
+    await clearCheck(join(realpathSync(folder), left)).catch(() => undefined);
   // It mounts in TMPDIR, and would not take that off when it is killed: so we know where to look.
-  const own = mkdtempSync(join(realpathSync(folder), 'fsck-'));
+  const own = mkdtempSync(join(realpathSync(folder), `${CHECK}${process.pid}-`));
   try {
     const into = join(own, 'output');
     const ran = await gocryptfs(
@@ -148,22 +155,19 @@ export async function checkVault(cipher: string, opener: Opener, folder: string)
     const report = readFsck(ran.value.code, ran.value.stdout);
     return report === undefined ? err(why(ran.value, cipher)) : ok(report);
   } finally {
-    await clearChecks(folder);
+    await clearCheck(own);
   }
 }
 
-async function clearChecks(folder: string): Promise<void> {
-  for (const name of readdirSync(folder).filter((one) => one.startsWith('fsck-'))) {
-    const own = join(realpathSync(folder), name);
-    for (const inside of readdirSync(own)) {
-      if (!inside.startsWith('gocryptfs.fsck.')) continue;
-      await detach(join(own, inside));
-      // Never recursively: should it be mounted still, that would be the vault's own files.
-      rmdirSync(join(own, inside));
-    }
-    rmSync(join(own, 'output'), { force: true });
-    rmdirSync(own);
+async function clearCheck(own: string): Promise<void> {
+  for (const inside of readdirSync(own)) {
+    if (!inside.startsWith('gocryptfs.fsck.')) continue;
+    await detach(join(own, inside));
+    // Never recursively: should it be mounted still, that would be the vault's own files.
+    rmdirSync(join(own, inside));
   }
+  rmSync(join(own, 'output'), { force: true });
+  rmdirSync(own);
 }
 
 function said(opener: Opener): string {

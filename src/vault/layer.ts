@@ -84,7 +84,14 @@ async function mountOne(plan: LayerPlan, warn: (words: string) => void): Promise
   const bare = openPoint(point);
   if (!bare.ok) return bare;
 
-  const { child, said, ended, device } = await rise(plan, secret?.value).finally(() => bare.value.close());
+  const rising = rise(plan, secret?.value);
+  bare.value.leave(
+    await rising.then(
+      ({ device }) => device !== undefined,
+      () => false,
+    ),
+  );
+  const { child, said, ended, device } = await rising;
   if (device === undefined) {
     // Its mount may go a moment before it does, and its words tell why.
     const gone = await Promise.race([ended, endMs()]);
@@ -175,11 +182,11 @@ function mounted(plan: LayerPlan, child: ChildProcess, device: string, ended: Pr
     kill: async () => {
       // What hangs in it is let go by this alone; a mount that is taken away from a live server would not be.
       await end();
-      if (isThere()) await detach(point);
+      await detach(point, device);
       forget();
     },
     detach: async () => {
-      if (isThere()) await detach(point);
+      await detach(point, device);
       forget();
     },
   };

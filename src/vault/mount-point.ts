@@ -31,36 +31,59 @@ export function placeOf(point: string): string {
   return found?.isSymbolicLink() ? realpathSync(place) : place;
 }
 
+/** The folder below a mount. */
+export interface Bare {
+  /** To be called once. When the vault came to be mounted it is closed, and stays so; otherwise it is as it was found. */
+  leave(isMounted: boolean): void;
+}
+
 /**
- * Makes the folder ready to be mounted on, and makes it if only it is missing.
+ * Makes the folder ready to be mounted on, and makes it if only it is missing. One that is refused stays as it is: it may be anybody's, and
+ * was named by mistake.
  *
  * @param point as `placeOf` has it; nothing is mounted on it
- * @returns what closes the bare folder below the mount, to be called when that is there
  */
-export function openPoint(point: string): Result<{ close(): void }, Refusal> {
+export function openPoint(point: string): Result<Bare, Refusal> {
   const unusable = (why: string, hint?: string): Result<never, Refusal> =>
     err(refusal('mount_point_unusable', `Nothing can be mounted on ${point}: ${why}.`, hint));
   try {
-    if (lstatSync(point, { throwIfNoEntry: false }) === undefined) mkdirSync(point, { mode: 0o700 });
-    if (!lstatSync(point).isDirectory()) return unusable('it is no folder');
-    closing(() => chmodSync(point, 0o700));
-    const names = readdirSync(point);
+    if (lstatSync(point, { throwIfNoEntry: false }) === undefined) mkdirSync(point, { mode: 0 });
+    const found = lstatSync(point);
+    if (!found.isDirectory()) return unusable('it is no folder');
+    const mode = found.mode & 0o7777;
+    const { bare, names } = listed(point, mode);
+    const leave = (isMounted: boolean): void => {
+      closing(() => fchmodSync(bare, isMounted ? 0 : mode));
+      closeSync(bare);
+    };
     if (names.length > 0) {
+      leave(false);
       const some = names.slice(0, 5).map((name) => JSON.stringify(name));
       return unusable(
         `it is not empty (${some.join(', ')})`,
         'What lies there was perhaps written while nothing was mounted: move it away, look at it, then mount again.',
       );
     }
-    const bare = openSync(point, constants.O_RDONLY | constants.O_DIRECTORY);
-    return ok({
-      close: () => {
-        closing(() => fchmodSync(bare, 0));
-        closeSync(bare);
-      },
-    });
+    closing(() => fchmodSync(bare, 0o700));
+    return ok({ leave });
   } catch (error) {
     return unusable((error as Error).message);
+  }
+}
+
+/** @throws what the file system says; then the folder is as it was */
+function listed(point: string, mode: number): { bare: number; names: string[] } {
+  // Closed by an earlier mount: its owner, unless that is root, could neither list nor mount on it.
+  const isClosed = (mode & 0o777) === 0;
+  if (isClosed) closing(() => chmodSync(point, 0o700));
+  let bare: number | undefined;
+  try {
+    bare = openSync(point, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    return { bare, names: readdirSync(point) };
+  } catch (error) {
+    if (bare !== undefined) closeSync(bare);
+    if (isClosed) closing(() => chmodSync(point, mode));
+    throw error;
   }
 }
 

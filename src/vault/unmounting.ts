@@ -36,11 +36,13 @@ export async function unmount(point: string): Promise<Result<void, Refusal>> {
 /**
  * Takes whatever is mounted on this folder off it, in use or not, dead or not. Who has something open there keeps it until it is closed,
  * if the server lives.
+ *
+ * @param device what is to be taken off; anything else that is seen there stays
  */
-export async function detach(point: string): Promise<Result<void, Refusal>> {
+export async function detach(point: string, device?: string): Promise<Result<void, Refusal>> {
   for (let stacked = 0; stacked < STACKED_MAX; stacked += 1) {
     const before = mountAt(point);
-    if (before === undefined) return ok(undefined);
+    if (before === undefined || before.device !== (device ?? before.device)) return ok(undefined);
     const ran = await fusermount(['-u', '-z', '--', point]);
     if (ran.missing) return err(noFusermount());
     if (mountAt(point)?.device === before.device)

@@ -141,8 +141,14 @@ needs('gocryptfs').describe('hauki vault', () => {
     writeFileSync(wrong, 'wrong\n', { mode: 0o600 });
     const file = join(own.folder, 'file');
     writeFileSync(file, '');
+    const empty = join(own.folder, 'empty');
+    for (const folder of [empty, own.site]) {
+      mkdirSync(folder, { recursive: true });
+      chmodSync(folder, 0o755);
+    }
     const cases: [string[], number, RegExp][] = [
       [['--key-file', wrong], 75, /vault_key_wrong/],
+      [['--key-file', wrong, '--mount', empty], 75, /vault_key_wrong/],
       [['--key-file', join(own.folder, 'none.key')], 64, /usage/],
       [['--cipher', join(own.folder, 'none')], 75, /cipher folder .*none.*vault_missing/],
       [['--cipher', own.site], 75, /holds no vault.*vault_missing/],
@@ -158,6 +164,7 @@ needs('gocryptfs').describe('hauki vault', () => {
       const outcome = await vault.run('mount', more);
       expect([outcome.code, outcome.stderr]).toEqual([code, expect.stringMatching(words)]);
     }
+    expect([empty, own.site].map((folder) => statSync(folder).mode & 0o777)).toEqual([0o755, 0o755]);
     chmodSync(vault.keyFile, 0o644);
     expect((await vault.run('mount')).stderr).toMatch(/others may read it/);
     expect([vault.isMounted(), vault.servers()]).toEqual([false, []]);

@@ -1,12 +1,13 @@
 import { readdirSync } from 'node:fs';
 
 import { refusal, type Refusal, RefusedError } from '../../base/refusal.ts';
+import { VAULT_TYPE } from '../../vault/gocryptfs.ts';
 import { type Keeper, keeperOf } from '../../vault/lock.ts';
 import { placeOf } from '../../vault/mount-point.ts';
 import { mountAt, pulseOf, usersOf } from '../../vault/mounted.ts';
 import { detach, unmount } from '../../vault/unmounting.ts';
 import { orThrow } from '../../vault/vault.ts';
-import { textPath } from '../../wire/mountinfo.ts';
+import { type Mount, textPath } from '../../wire/mountinfo.ts';
 import { oneLine, printJson, printText } from '../output.ts';
 import { mountOf } from '../vault-settings.ts';
 
@@ -33,7 +34,7 @@ export async function vaultStatus(options: StatusOptions): Promise<number> {
   const found = mountAt(mount);
   const keeper = await keeperOf(mount);
   const standing: Standing =
-    found === undefined ? 'unmounted' : found.fsType === 'fuse.gocryptfs' ? await pulseOf(mount, PULSE_MS) : 'elsewise';
+    found === undefined ? 'unmounted' : found.fsType === VAULT_TYPE ? await pulseOf(mount, PULSE_MS) : 'elsewise';
   const bare = found === undefined ? whatLiesIn(mount) : [];
   const cipher = found === undefined ? undefined : textPath(found.source);
   if (options.json) printJson({ mount, state: standing, cipher, keeper, inTheClear: bare });
@@ -52,6 +53,7 @@ export async function vaultStatus(options: StatusOptions): Promise<number> {
 /** `hauki vault unmount`. @returns the exit code */
 export async function vaultUnmount(options: UnmountOptions): Promise<number> {
   const mount = await placed(options);
+  const before = vaultAt(mount);
   const keeper = await keeperOf(mount);
   if (keeper?.kind === 'node')
     throw new RefusedError(
@@ -63,8 +65,8 @@ export async function vaultUnmount(options: UnmountOptions): Promise<number> {
     );
   if (!options.force) refuseIfUsed(mount, await usersOf(mount));
   if (keeper === undefined) {
-    if (mountAt(mount) === undefined) throw new RefusedError(notMounted(mount));
-    orThrow(options.force ? await detach(mount) : await unmount(mount));
+    if (before === undefined) throw new RefusedError(notMounted(mount));
+    orThrow(options.force ? await detach(mount, before.device) : await unmount(mount));
   } else {
     process.kill(keeper.pid, 'SIGTERM');
     await until(async () => (await keeperOf(mount)) === undefined && mountAt(mount) === undefined, mount);
@@ -76,8 +78,8 @@ export async function vaultUnmount(options: UnmountOptions): Promise<number> {
 /** `hauki vault remount`. @returns the exit code */
 export async function vaultRemount(options: UnmountOptions): Promise<number> {
   const mount = await placed(options);
+  const before = vaultAt(mount);
   const keeper = await keeperOf(mount);
-  const before = mountAt(mount);
   if (keeper === undefined)
     throw new RefusedError(
       refusal(
@@ -87,7 +89,7 @@ export async function vaultRemount(options: UnmountOptions): Promise<number> {
       ),
     );
   if (before === undefined) throw new RefusedError(notMounted(mount));
-  orThrow(options.force ? await detach(mount) : await unmount(mount));
+  orThrow(options.force ? await detach(mount, before.device) : await unmount(mount));
   await until(async () => mountAt(mount) !== undefined && (await pulseOf(mount, PULSE_MS)) === 'alive', mount);
   tell(options, { status: 'mounted', mount }, `${mount} is mounted anew`);
   return 0;
@@ -102,6 +104,14 @@ async function placed(options: StatusOptions): Promise<string> {
       refusal('mount_point_unusable', `${mount} cannot be looked at: ${(error as Error).message}.`),
     );
   }
+}
+
+/** @throws RefusedError `mount_point_unusable` when something else is mounted there, which is not ours to take off */
+function vaultAt(mount: string): Mount | undefined {
+  const found = mountAt(mount);
+  if (found === undefined || found.fsType === VAULT_TYPE) return found;
+  const message = `What is mounted on ${mount} is no vault (${found.fsType}).`;
+  throw new RefusedError(refusal('mount_point_unusable', message, 'Look what that is; "umount" takes it off.'));
 }
 
 function refuseIfUsed(mount: string, users: readonly string[]): void {

@@ -12,6 +12,7 @@ import { CLAIM, SIGNATURE } from '../../core/task/name.ts';
 import { objectIn, replaceFile } from '../heartbeat/file.ts';
 import { assertFolder, flushFolder, type Folders } from './folders.ts';
 import type { Arrival } from './inbox.ts';
+import { withName } from './reserve.ts';
 
 export interface Read {
   readonly bytes: Buffer;
@@ -56,7 +57,7 @@ export async function takeFrom(folders: Folders, { name, path, misnamed }: Arriv
  * Back to where it came from, to be tried again.
  *
  * @returns `newer` when one of its name is there by now, `gone` when it does not lie claimed
- * @throws when the spool is not there
+ * @throws when the spool is not there, or one of its name is being dropped just now
  */
 export async function putBack(folders: Folders, { name, path }: Arrival): Promise<'back' | 'newer' | 'gone'> {
   const claimed = join(folders.claimed, name);
@@ -64,12 +65,15 @@ export async function putBack(folders: Folders, { name, path }: Arrival): Promis
     await lookAtBoth(folders);
     return 'gone';
   }
-  if (await isThere(path)) return 'newer';
-  await moved(claimed + SIGNATURE, join(folders.inbox, name + SIGNATURE));
-  await rm(claimed + CLAIM, { force: true });
-  if (await moved(claimed, path)) return 'back';
-  await lookAtBoth(folders);
-  return 'gone';
+  const back = await withName(folders.inbox, name, async () => {
+    if (await isThere(path)) return 'newer';
+    await moved(claimed + SIGNATURE, join(folders.inbox, name + SIGNATURE));
+    await rm(claimed + CLAIM, { force: true });
+    return (await moved(claimed, path)) ? 'back' : 'gone';
+  });
+  if (back === undefined) throw new Error(`another task ${name} is being put into ${folders.inbox}`);
+  if (back === 'gone') await lookAtBoth(folders);
+  return back;
 }
 
 /** @throws when the spool is not there: then nothing follows from a file that is not */

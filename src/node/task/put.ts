@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, open, rename, rm, utimes } from 'node:fs/promises';
+import { link, lstat, open, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import { SIGNATURE } from '../../core/task/name.ts';
 import { flushFolder } from './folders.ts';
+import { withName } from './reserve.ts';
 
 /** A task that nobody writes to any more. */
 export interface Put {
@@ -15,31 +16,26 @@ export interface Put {
   readonly modified?: Date;
 }
 
+/** What a file system says that has no hard links, or no more of them. */
+const LINKLESS = new Set<unknown>(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
+
 /**
  * A task into an inbox, whole or not at all: under a name that is left alone, flushed; then the signature takes its place, and the task
  * after it.
  *
- * @throws RefusedError `name_taken` when one of its name waits there; `spool_missing` when it cannot be written
+ * @throws RefusedError `name_taken` when one of its name waits there, or is being put there; `spool_missing` when it cannot be written
  */
-export async function putTask(inbox: string, { name, bytes, signature, modified }: Put): Promise<void> {
-  const waiting = await lstat(join(inbox, name)).catch(() => undefined);
-  if (waiting !== undefined) {
-    const hint = 'Wait until it has been taken, or give this one another name: --as NAME.';
-    throw new RefusedError(refusal('name_taken', `A task ${name} waits in ${inbox} already.`, hint));
-  }
+export async function putTask(inbox: string, put: Put): Promise<void> {
   const draft = join(inbox, `.drop-${randomBytes(8).toString('hex')}`);
+  let isPut: boolean | undefined;
   try {
-    if (signature !== undefined) {
-      await written(draft, signature);
-      await rename(draft, join(inbox, name + SIGNATURE));
-    }
-    await written(draft, bytes);
+    await written(draft, put.bytes);
     // It was not written just now, but before: by that the node knows that it is whole.
-    await utimes(draft, new Date(), modified ?? new Date(Date.now() - 1_000));
-    await rename(draft, join(inbox, name));
-    await flushFolder(inbox);
+    await utimes(draft, new Date(), put.modified ?? new Date(Date.now() - 1_000));
+    if (put.signature !== undefined) await written(draft + SIGNATURE, put.signature);
+    isPut = await withName(inbox, put.name, () => settled(draft, join(inbox, put.name), put.signature !== undefined));
+    if (isPut) await flushFolder(inbox);
   } catch (error) {
-    await rm(draft, { force: true });
     throw new RefusedError(
       refusal(
         'spool_missing',
@@ -47,7 +43,41 @@ export async function putTask(inbox: string, { name, bytes, signature, modified 
         'Check that the spool is there, and that you may write to its inbox.',
       ),
     );
+  } finally {
+    for (const left of [draft, draft + SIGNATURE]) await rm(left, { force: true }).catch(() => undefined);
   }
+  if (!isPut) {
+    const hint = 'Wait until it has been taken, or give this one another name: --as NAME.';
+    throw new RefusedError(refusal('name_taken', `A task ${put.name} waits in ${inbox} already.`, hint));
+  }
+}
+
+/** @returns false when one of its name is there */
+async function settled(draft: string, target: string, isSigned: boolean): Promise<boolean> {
+  if (await isThere(target)) return false;
+  if (isSigned) await rename(draft + SIGNATURE, target + SIGNATURE);
+  if (await placed(draft, target)) return true;
+  // Who copies by hand reserves no name. Ours is no signature of that.
+  if (isSigned) await rm(target + SIGNATURE, { force: true });
+  return false;
+}
+
+/** Over nothing that is there: a rename would. */
+async function placed(draft: string, target: string): Promise<boolean> {
+  try {
+    await link(draft, target);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' && !LINKLESS.has(code)) throw error;
+    // sshfs says EPERM of one that is there, too.
+    if (code === 'EEXIST' || (await isThere(target))) return false;
+    await rename(draft, target);
+  }
+  return true;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined;
 }
 
 async function written(path: string, bytes: Buffer): Promise<void> {

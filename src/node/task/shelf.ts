@@ -23,7 +23,8 @@ export async function shelve(folders: Folders, result: TaskResult): Promise<void
 }
 
 /**
- * Completes what a crash left half-way. A result of another mutation is of an earlier run: somebody moved that one's task away.
+ * Completes what a crash left half-way. A result of another mutation is of an earlier run: somebody moved that one's task away, perhaps back
+ * into the inbox. So is one without a mutation that was written before the task was claimed.
  *
  * @param mutation as claimed; undefined: none was begun
  * @returns the result; undefined where there was none
@@ -34,9 +35,11 @@ export async function completeShelving(
   mutation: string | undefined,
 ): Promise<TaskResult | undefined> {
   for (const outcome of OUTCOMES) {
-    const result = await readObject(join(folders[outcome], task + RESULT));
+    const path = join(folders[outcome], task + RESULT);
+    const result = await readObject(path);
     if (result === undefined || result['mutation'] !== mutation || (await isThere(join(folders[outcome], task))))
       continue;
+    if (mutation === undefined && (await isOlder(path, join(folders.claimed, task)))) continue;
     await move(folders, task, outcome, task);
     return result as unknown as TaskResult;
   }
@@ -61,6 +64,12 @@ async function move(folders: Folders, task: string, outcome: Outcome, name: stri
   for (const end of [LOG, SIGNATURE]) await rename(from + end, to + end).catch(ignoreMissing);
   await rename(from, to);
   await rm(from + CLAIM, { force: true });
+}
+
+/** Both times are of the spool's own file system, whose clock need not be this machine's. A task's name was changed last by the claim. */
+async function isOlder(result: string, claimed: string): Promise<boolean> {
+  const [written, taken] = await Promise.all([lstat(result), lstat(claimed)]);
+  return written.mtimeMs < taken.ctimeMs;
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

@@ -4,12 +4,14 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
@@ -17,6 +19,7 @@ import { refusal, RefusedError } from '../../../src/base/refusal.ts';
 import { ok } from '../../../src/base/result.ts';
 import type { TaskResult } from '../../../src/core/task/ending.ts';
 import type { Guarded } from '../../../src/node/guarded.ts';
+import { putBack } from '../../../src/node/task/claim.ts';
 import type { Desk } from '../../../src/node/task/desk.ts';
 import { Feed } from '../../../src/node/task/feed.ts';
 import { type Folders, foldersIn, plainSpool } from '../../../src/node/task/folders.ts';
@@ -109,6 +112,20 @@ describe('a task', () => {
     expect(readdirSync(folders.inbox)).toEqual(['x', 'x.sig']);
   });
 
+  test('is put back neither over a newer one nor beside one that is being dropped, and nor is its signature', async () => {
+    const arrival = { name: 'x', misnamed: undefined, path: join(folders.inbox, 'x'), look: undefined };
+    for (const end of ['', '.sig']) writeFileSync(join(folders.claimed, `x${end}`), 'old');
+    for (const name of ['.drop-x', 'x.sig']) writeFileSync(join(folders.inbox, name), 'newer');
+    await expect(putBack(folders, arrival)).rejects.toThrow('is being put into');
+    renameSync(join(folders.inbox, '.drop-x'), arrival.path);
+    expect(await putBack(folders, arrival)).toBe('newer');
+    const signatures = [folders.inbox, folders.claimed].map((one) => readFileSync(join(one, 'x.sig'), 'utf8'));
+    expect(signatures).toEqual(['newer', 'old']);
+    rmSync(arrival.path);
+    expect(await putBack(folders, arrival)).toBe('back');
+    expect(readdirSync(folders.inbox)).toEqual(['x', 'x.sig']);
+  });
+
   test('is ended by a result of its own mutation only', async () => {
     const result: Partial<TaskResult> = { outcome: 'done', mutation: 'earlier' };
     writeFileSync(join(folders.done, 'x.result.json'), JSON.stringify(result));
@@ -118,6 +135,22 @@ describe('a task', () => {
     expect(existsSync(join(folders.claimed, 'x'))).toBe(true);
     expect(await completeShelving(folders, 'x', 'earlier')).toEqual(result);
     expect(existsSync(join(folders.done, 'x'))).toBe(true);
+  });
+
+  test('is not ended by what was said of it before somebody had it tried again', async () => {
+    const said: Partial<TaskResult> = { outcome: 'denied', words: 'x was denied: The task is not signed.' };
+    const deny = () => writeFileSync(join(folders.denied, 'x.result.json'), JSON.stringify(said));
+    writeFileSync(join(folders.denied, 'x'), '');
+    deny();
+    // A file system tells times in steps of up to 10 ms.
+    await sleep(30);
+    renameSync(join(folders.denied, 'x'), join(folders.inbox, 'x'));
+    renameSync(join(folders.inbox, 'x'), join(folders.claimed, 'x'));
+    expect(await completeShelving(folders, 'x', undefined)).toBe(undefined);
+    expect(readdirSync(folders.claimed)).toEqual(['x']);
+    deny();
+    expect(await completeShelving(folders, 'x', undefined)).toEqual(said);
+    expect(readdirSync(folders.denied)).toEqual(['x', 'x.result.json']);
   });
 
   test('whose signature is there and no plain file is denied, also where unsigned ones are run', async () => {
