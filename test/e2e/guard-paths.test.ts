@@ -12,6 +12,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { needs } from '../needs.ts';
 import { until } from '../until.ts';
 import { fingerprint } from './fingerprint.ts';
 import { openPlace, type Place, ROOT } from './place.ts';
@@ -25,6 +26,36 @@ beforeAll(async () => {
 });
 afterAll(() => shared.close());
 const place = (): Place => shared.another();
+
+needs('root').describe('a directory that is mounted in a second place', () => {
+  test('is one dataset, locked once; and hauki’s own is protected there as well', async () => {
+    const { site, folder, home, run, start, startGuard, mutations } = place();
+    const alias = join(folder, 'alias');
+    mkdirSync(join(alias, 'site'), { recursive: true });
+    mkdirSync(join(alias, 'home'), { recursive: true });
+    for (const [from, to] of [
+      [site, 'site'],
+      [home, 'home'],
+    ] as const)
+      expect((await run(['--bind', from, join(alias, to)], { program: 'mount' })).code).toBe(0);
+    try {
+      const by = (path: string): string[] => ['guard', '--intent', 'x', '--wait', '0s', '--path', path, '--'];
+      const holder = startGuard('touch "$PWD.ready"; until [ -e "$PWD.go" ]; do sleep 0.05; done');
+      await until(() => existsSync(`${site}.ready`), 'it holds the lock');
+      const second = await run([...by(join(alias, 'site')), 'touch', join(site, 'ran')]);
+      expect([second.code, second.stderr]).toEqual([75, expect.stringContaining('lock_timeout')]);
+      writeFileSync(`${site}.go`, '');
+      expect((await holder.done).code).toBe(0);
+      expect((await start([...by(join(alias, 'site')), 'true']).done).code).toBe(0);
+      expect((await mutations())[0]?.datasets).toMatchObject([{ name: site }]);
+      const own = await run([...by(join(alias, 'home')), 'true']);
+      expect(own.stderr).toContain('dataset_protected');
+      expect(existsSync(join(site, 'ran'))).toBe(false);
+    } finally {
+      for (const name of ['site', 'home']) await run([join(alias, name)], { program: 'umount' });
+    }
+  });
+});
 
 describe('a directory', () => {
   test.each([

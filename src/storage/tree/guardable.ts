@@ -4,7 +4,7 @@ import { isAbsolute } from 'node:path';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { contains, type DriverName, overlap } from '../../core/dataset.ts';
-import { mountOf, mounts } from './mounts.ts';
+import { mountOf, mounts, namesOf } from './mounts.ts';
 import { errorCode } from './syscalls.ts';
 
 /** File systems that are windows into the kernel: there is no state in them to go back to. */
@@ -31,7 +31,7 @@ export async function guardable(target: string, { own, except }: Place): Promise
   if (!isAbsolute(target)) return undefined;
   const found = await real(target);
   if (!found.ok) return found;
-  const path = found.value;
+  const path = await firstNameOf(found.value);
 
   const free = (await Promise.all(except.map(realOrSame))).some((place) => contains(place, path));
   const ours = (await Promise.all(own.map(realOrSame))).find((place) => overlap(place, path));
@@ -130,5 +130,22 @@ async function real(target: string): Promise<Result<string, Refusal>> {
 }
 
 async function realOrSame(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
+  return realpath(path).then(firstNameOf, () => path);
+}
+
+/**
+ * One name for one directory, wherever it is mounted: two would be locked by two at once, and a rollback of the one would undo the other.
+ *
+ * @param path a real one
+ */
+async function firstNameOf(path: string): Promise<string> {
+  const names = namesOf(path, await mounts());
+  if (names.length < 2) return path;
+  const { dev, ino } = await lstat(path);
+  for (const name of names) {
+    const there = await lstat(name).catch(() => undefined);
+    // Another mount may lie over it, or its folder be closed to us.
+    if (there?.dev === dev && there.ino === ino) return name;
+  }
+  return path;
 }

@@ -32,6 +32,31 @@ export function mountOf(path: string, table: readonly Mount[]): Mount | undefine
   return found;
 }
 
+/**
+ * Every path at which the table has what lies at this one, the first mounted first: bind mounts, and subvolumes that are mounted again,
+ * show the same directory in several places. Some may be covered by other mounts. Without those that can only be read, if this one can
+ * be written.
+ */
+export function namesOf(path: string, table: readonly Mount[]): string[] {
+  const own = mountOf(path, table);
+  if (own === undefined) return [path];
+  const inside = rest(bytesPath(path), own.path) ?? '';
+  const whole = `${own.root === '/' ? '' : own.root}${inside}`;
+  const names = table
+    .filter(({ device, readOnly }) => device === own.device && (own.readOnly || !readOnly))
+    .flatMap((mount) => {
+      const below = rest(whole === '' ? '/' : whole, mount.root);
+      return below === undefined ? [] : [textPath(`${mount.path === '/' ? '' : mount.path}${below}` || '/')];
+    });
+  return [...new Set(names)];
+}
+
+/** @returns what leads on from a directory to a path in it, `/a/b` or nothing; undefined when the path is not in it */
+function rest(path: string, folder: string): string | undefined {
+  if (folder === '/') return path === '/' ? '' : path;
+  return path === folder || path.startsWith(`${folder}/`) ? path.slice(folder.length) : undefined;
+}
+
 /** Mount points strictly inside a directory, relative to it. */
 export function mountsInside(root: string, table: readonly Mount[]): string[] {
   const prefix = root === '/' ? '/' : `${bytesPath(root)}/`;

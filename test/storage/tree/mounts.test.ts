@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { mountOf, mountsInside } from '../../../src/storage/tree/mounts.ts';
+import { mountOf, mountsInside, namesOf } from '../../../src/storage/tree/mounts.ts';
 import { deviceOf, parseMountInfo } from '../../../src/wire/mountinfo.ts';
 
 const TABLE = parseMountInfo(`22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -43,4 +43,24 @@ test('a device by its number, as stat has it', () => {
   // Minor numbers above 255 go on behind the major one.
   expect(deviceOf(0xfd01)).toBe('253:1');
   expect(deviceOf((0x34 & 0xff) | (8 << 8) | (0x1200 << 12))).toBe('8:4660');
+});
+
+test.each([
+  ['/srv/a', ['/srv/a']],
+  ['/other/x', ['/other/x', '/srv/bär/x']],
+  ['/srv/bär/x', ['/other/x', '/srv/bär/x']],
+  ['/srv/bär', ['/other', '/srv/bär']],
+  ['/otherwise', ['/otherwise']],
+  ['/', ['/']],
+])('what lies at %s is found at %j', (path, names) => expect(namesOf(path, TABLE)).toEqual(names));
+
+test('of a subvolume that is mounted twice; not where it can only be read', () => {
+  const table = parseMountInfo(`22 1 254:0 / / rw - ext4 /dev/vda rw
+41 22 0:31 /@home /home rw - btrfs /dev/vdb rw
+42 22 0:31 / /top rw - btrfs /dev/vdb rw
+43 22 0:31 / /look ro - btrfs /dev/vdb rw
+`);
+  expect(namesOf('/top/@home/a', table)).toEqual(['/home/a', '/top/@home/a']);
+  expect(namesOf('/top/@srv', table)).toEqual(['/top/@srv']);
+  expect(namesOf('/look/@home', table)).toEqual(['/home', '/top/@home', '/look/@home']);
 });
