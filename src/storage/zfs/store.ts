@@ -7,6 +7,7 @@ import type { Commands } from './command.ts';
 import { mountPoints, snapshotPath } from './mounted.ts';
 import { containerOf, datasetOf, isContained, isProtected, poolOf } from './names.ts';
 import { isOriginal, readStories, readStory, STORY, type Story } from './properties.ts';
+import { deviceOf } from './volume.ts';
 
 const FACTS = ['name', 'type', 'guid', 'createtxg', 'creation', 'used', 'userrefs', 'mountpoint', 'origin'] as const;
 
@@ -156,6 +157,5 @@ export function storedOf(kept: Kept): Stored {
 
 /** Where a person finds what is in a dataset: the mount point, or the block device of a volume. */
 export function pathOf(dataset: string, type: string, mountpoint: string | undefined): string {
-  // udev writes a blank as a plus.
-  return type === 'volume' || mountpoint === undefined ? `/dev/zvol/${dataset.replaceAll(' ', '+')}` : mountpoint;
+  return type === 'volume' || mountpoint === undefined ? deviceOf(dataset) : mountpoint;
 }
