@@ -3,7 +3,7 @@ import type { Stored } from '../../ports/storage.ts';
 import { readFailure } from '../../wire/zfs/failure.ts';
 import { readRows, type Row } from '../../wire/zfs/rows.ts';
 import { mounts } from '../tree/mounts.ts';
-import type { Commands } from './command.ts';
+import { type Commands, isAbsent } from './command.ts';
 import { mountPoints, snapshotPath } from './mounted.ts';
 import { containerOf, datasetOf, isContained, isProtected, poolOf } from './names.ts';
 import { isOriginal, readStories, readStory, STORY, type Story } from './properties.ts';
@@ -42,9 +42,14 @@ export class Store {
     this.#home = home;
   }
 
-  /** Everything, in all pools that are imported: PRE snapshots, failed states on their way, evidence. */
-  list(): Promise<Kept[]> {
-    return this.#read([]);
+  /** Everything, in all pools that are imported: PRE snapshots, failed states on their way, evidence. Nothing where ZFS is not installed. */
+  async list(): Promise<Kept[]> {
+    try {
+      return await this.#read([]);
+    } catch (error) {
+      if (isAbsent(error)) return [];
+      throw error;
+    }
   }
 
   /** One by its name: `tank/a@PRE_…`, or evidence by `tank/a@FAIL_…`. */
