@@ -11,13 +11,14 @@ import { readFailure } from '../../wire/zfs/failure.ts';
 import { streamReader } from '../../wire/zfs/stream.ts';
 import { byPath } from '../tree/access.ts';
 import { changesOf } from '../tree/compare.ts';
+import { mounts } from '../tree/mounts.ts';
 import { compareLive, refusing, type Restoration } from '../tree/restore.ts';
 import { scan } from '../tree/scan.ts';
 import { type Syscalls, syscalls } from '../tree/syscalls.ts';
 import { readXattrs } from '../tree/xattr.ts';
 import { commandRefusal } from './by-command.ts';
 import type { Commands } from './command.ts';
-import { mountPointOf, openSnapshot } from './mounted.ts';
+import { mountPointOf, mountsOnNothing, openSnapshot } from './mounted.ts';
 import { poolOf } from './names.ts';
 
 const EMPTY: Changes = { added: [], modified: [], removed: [] };
@@ -98,7 +99,8 @@ export class Difference {
   /** A snapshot's files, to be compared with a directory or put back into it. */
   async frozen(snapshot: string, live: string, createdAt = Date.now()): Promise<Restoration> {
     const root = await openSnapshot(snapshot);
-    const { entries } = await scan(root, { exclude: HIDDEN });
+    const covered = await mountsOnNothing(live, await mounts(), root);
+    const { entries } = await scan(root, { exclude: HIDDEN, covered });
     return {
       dataset: live,
       frozen: { root, entries: byPath(entries) },
