@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -19,7 +20,7 @@ import { readXattrs } from '../tree/xattr.ts';
 import { commandRefusal } from './by-command.ts';
 import type { Commands } from './command.ts';
 import { mountPointOf, mountsOnNothing, openSnapshot } from './mounted.ts';
-import { poolOf } from './names.ts';
+import { datasetOf } from './names.ts';
 
 const EMPTY: Changes = { added: [], modified: [], removed: [] };
 
@@ -105,7 +106,7 @@ export class Difference {
       dataset: live,
       frozen: { root, entries: byPath(entries) },
       racySinceMs: createdAt - RACY_MS,
-      journal: join(this.#home, 'store', 'zfs', 'opened', poolOf(snapshot)),
+      journal: journalOf(this.#home, snapshot, live),
       exclude: HIDDEN,
       sys: await syscalls(),
     };
@@ -134,6 +135,14 @@ export class Difference {
     }
     return ok(ran.stdout.toString().trim() === '0' ? EMPTY : { ...EMPTY, modified: [WHOLE] });
   }
+}
+
+/** For one tree alone (see access.ts): after a crash its lines must not be read as another dataset's. */
+export function journalOf(home: string, snapshot: string, live: string): string {
+  const digest = createHash('sha256')
+    .update(`${datasetOf(snapshot)}\0${live}`)
+    .digest('hex');
+  return join(home, 'store', 'zfs', 'opened', digest.slice(0, 32));
 }
 
 /** Mode, owner and extended attributes as one text. @param path bytes in a latin1 string */
