@@ -195,7 +195,8 @@ async function withdraw(
   storage: Storage,
 ): Promise<Result<void, Refusal>> {
   const closed = await setSeals(close, true, storage);
-  return closed.ok ? storage.discard(mutation.id) : closed;
+  if (!closed.ok) return closed;
+  return storage.discard(mutation.id, new Set(mutation.datasets.map(({ driver }) => driver)));
 }
 
 async function commit(

@@ -24,8 +24,12 @@ export interface Storage {
    */
   snapshot(request: SnapshotRequest): Promise<Result<readonly Snapshot[], Refusal>>;
 
-  /** Removes whatever `snapshot` may have left behind for a mutation that was never cleared. Nothing there is fine. */
-  discard(mutation: MutationId): Promise<Result<void, Refusal>>;
+  /**
+   * Removes whatever `snapshot` may have left behind for a mutation that was never cleared. Nothing there is fine.
+   *
+   * @param drivers the backends its datasets belong to, where that is known: trouble with another is not its own
+   */
+  discard(mutation: MutationId, drivers?: ReadonlySet<DriverName>): Promise<Result<void, Refusal>>;
 
   /** What a rollback to this snapshot would meet, by name. Changes nothing. */
   plan(snapshot: Snapshot): Promise<Result<RollbackPlan, Refusal>>;

@@ -45,7 +45,7 @@ export function storageRegistry(drivers: readonly StorageDriver[]): Storage {
       const part = await on(driver, (one) => one.snapshot({ ...request, snapshots }));
       if (!part.ok) {
         // All or none: what the others have taken goes again. When that fails too, recovery discards the mutation.
-        await discard(request.mutation);
+        await discard(request.mutation, new Set(owners.values())).catch(() => undefined);
         return part;
       }
       for (const one of part.value) taken.set(one.name, one);
@@ -55,12 +55,20 @@ export function storageRegistry(drivers: readonly StorageDriver[]): Storage {
     return ok([...request.snapshots.flatMap(({ name }) => taken.get(name) ?? []), ...inside]);
   }
 
-  async function discard(mutation: string): Promise<Result<void, Refusal>> {
+  /** By each, whatever becomes of the others. */
+  async function discard(mutation: string, owners?: ReadonlySet<DriverName>): Promise<Result<void, Refusal>> {
     let first: Result<void, Refusal> = ok(undefined);
+    const thrown: unknown[] = [];
     for (const driver of drivers) {
-      const done = await driver.discard(mutation);
-      if (first.ok) first = done;
+      if (owners?.has(driver.driver) === false) continue;
+      try {
+        const done = await driver.discard(mutation);
+        if (first.ok) first = done;
+      } catch (error) {
+        thrown.push(error);
+      }
     }
+    if (thrown.length > 0) throw thrown[0];
     return first;
   }
 

@@ -263,6 +263,22 @@ describe('an effect', () => {
     expect((await engine.find('m1'))?.stage).toBe('denied');
   });
 
+  test('of a backend in trouble keeps no locks of another one', async () => {
+    const place = new Place();
+    const { storage } = place.options;
+    const asked: unknown[] = [];
+    const discard: typeof storage.discard = (mutation, drivers) => {
+      asked.push(drivers);
+      return storage.discard(mutation);
+    };
+    const engine = await place.start({ storage: { ...storage, discard } });
+    place.refuse = ({ name }) => name === 'snapshot';
+    const answer = engine.submit(request(['/a']), decided);
+    await place.clock.pass(0);
+    expect(said(await answer)).toBe('denied');
+    expect(asked).toEqual([new Set(['memory'])]);
+  });
+
   test('that breaks off is unknown', async () => {
     const place = new Place();
     const engine = await cleared(place);

@@ -5,6 +5,7 @@ import { err } from '../../src/base/result.ts';
 import type { SnapshotProperties, StorageDriver } from '../../src/ports/storage.ts';
 import { memoryStorage, type MemoryStorage } from '../../src/storage/memory/memory.ts';
 import { storageRegistry } from '../../src/storage/registry.ts';
+import { valueOf } from '../conformance/storage-ground.ts';
 
 /** A memory backend under another name, which knows only its own datasets. */
 function backend(driver: 'btrfs' | 'directory', dataset: string): { driver: StorageDriver; memory: MemoryStorage } {
@@ -35,6 +36,27 @@ test('when one of them refuses, none keeps anything', async () => {
   const failing = { ...one.driver, snapshot: () => Promise.resolve(err(refusal('low_space', 'full'))) };
   const registry = storageRegistry([failing, two.driver]);
   expect(await registry.snapshot(request)).toMatchObject({ ok: false, error: { code: 'low_space' } });
+  expect(await registry.list()).toEqual([]);
+});
+
+test('trouble with one hides no refusal of another, and the others discard all the same', async () => {
+  const [one, two] = [backend('btrfs', '/d'), backend('directory', '/b')];
+  const broken = { ...one.driver, discard: () => Promise.reject(new Error('I/O is suspended')) };
+  const full = { ...two.driver, snapshot: () => Promise.resolve(err(refusal('low_space', 'full'))) };
+  const registry = storageRegistry([broken, full]);
+  expect(await registry.snapshot(request)).toMatchObject({ ok: false, error: { code: 'low_space' } });
+
+  await two.memory.snapshot({ ...request, snapshots: [{ dataset: '/b', name: '/b@PRE' }] });
+  await expect(registry.discard('m')).rejects.toThrow('I/O is suspended');
+  expect(await two.memory.list()).toEqual([]);
+});
+
+test('what is known to belong to one backend is discarded without asking the others', async () => {
+  const [one, two] = [backend('btrfs', '/d'), backend('directory', '/b')];
+  const broken = { ...one.driver, discard: () => Promise.reject(new Error('I/O is suspended')) };
+  const registry = storageRegistry([broken, two.driver]);
+  valueOf(await registry.snapshot({ ...request, snapshots: [{ dataset: '/b', name: '/b@PRE' }] }));
+  valueOf(await registry.discard('m', new Set(['directory'])));
   expect(await registry.list()).toEqual([]);
 });
 

@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../../base/result.ts';
 import { type Failure, readFailure } from '../../wire/zfs/failure.ts';
 import { readHolds } from '../../wire/zfs/holds.ts';
 import { readRows, type Row } from '../../wire/zfs/rows.ts';
-import type { Access, ClearRequest, Newer, Obstacle, Survey, SurveyRequest, Taken } from './access.ts';
+import type { Access, ClearRequest, Newer, Obstacle, Survey, SurveyRequest, Taken, Wanted } from './access.ts';
 import type { ReserveShare } from './by-program.ts';
 import type { Commands } from './command.ts';
 import { containerOf, datasetOf, isContained, labelOf, poolOf } from './names.ts';
@@ -34,7 +34,9 @@ export function byCommand(commands: Commands, { home, reserve }: ByCommandOption
     const tight = await tooTight(snapshots.map(({ dataset }) => dataset));
     if (tight !== undefined) return err(tight);
     const names = snapshots.map(({ name }) => name);
-    const ran = await commands.zfs(['snapshot', ...(recursive ? ['-r'] : []), ...options(properties), ...names]);
+    const wanted = recursive ? await withInside(snapshots) : ok(names);
+    if (!wanted.ok) return wanted;
+    const ran = await commands.zfs(['snapshot', ...options(properties), ...wanted.value]);
     const there = await readBack(request);
     if (ran.code === 0) return ok(there);
     // Asked again: the answer is the same.
@@ -43,6 +45,24 @@ export function byCommand(commands: Commands, { home, reserve }: ByCommandOption
     return err(
       commandRefusal('snapshot_failed', `zfs snapshot ${names.join(' ')}`, first, readFailure(ran.stderr.toString())),
     );
+  }
+
+  /**
+   * What `zfs snapshot` is to take with every dataset inside. By `-r` it would take hauki's own as well, whose snapshots nobody would ever
+   * destroy: in a whole pool each is named, which is of one moment too.
+   */
+  async function withInside(snapshots: readonly Wanted[]): Promise<Result<readonly string[], Refusal>> {
+    const names = snapshots.map(({ name }) => name);
+    if (!snapshots.some(({ dataset }) => dataset === poolOf(dataset))) return ok(['-r', ...names]);
+    const all = new Set(names);
+    for (const { dataset, name } of snapshots) {
+      const ran = await commands.zfs(['list', '-Hp', '-r', '-t', 'filesystem,volume', '-o', 'name', dataset]);
+      if (ran.code !== 0)
+        return err(commandRefusal('snapshot_failed', 'zfs list', dataset, readFailure(ran.stderr.toString())));
+      const inside = readRows(ran.stdout.toString(), ['name']).filter((one) => !isContained(one.name));
+      for (const one of inside) all.add(one.name + labelOf(name));
+    }
+    return ok([...all]);
   }
 
   /** Those of the mutation's own, as the pool shows them now. */

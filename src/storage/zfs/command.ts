@@ -37,6 +37,12 @@ export function commands(home: string): Commands {
   };
 }
 
+/** Whether a command failed because its program is not installed: a container may see its host's `/dev/zfs`, and have no `zfs`. */
+export function isAbsent(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' && syscall?.startsWith('spawn') === true;
+}
+
 /**
  * Ends what an earlier controller of this HAUKI_HOME had started and left behind when it was killed: a `zfs rollback` that was
  * only waiting for its turn must not come true after its mutation is over. Returns when none of them is left.

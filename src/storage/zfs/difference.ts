@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -11,14 +12,15 @@ import { readFailure } from '../../wire/zfs/failure.ts';
 import { streamReader } from '../../wire/zfs/stream.ts';
 import { byPath } from '../tree/access.ts';
 import { changesOf } from '../tree/compare.ts';
+import { mounts } from '../tree/mounts.ts';
 import { compareLive, refusing, type Restoration } from '../tree/restore.ts';
 import { scan } from '../tree/scan.ts';
 import { type Syscalls, syscalls } from '../tree/syscalls.ts';
 import { readXattrs } from '../tree/xattr.ts';
 import { commandRefusal } from './by-command.ts';
 import type { Commands } from './command.ts';
-import { mountPointOf, openSnapshot } from './mounted.ts';
-import { poolOf } from './names.ts';
+import { mountPointOf, mountsOnNothing, openSnapshot } from './mounted.ts';
+import { datasetOf } from './names.ts';
 
 const EMPTY: Changes = { added: [], modified: [], removed: [] };
 
@@ -98,12 +100,13 @@ export class Difference {
   /** A snapshot's files, to be compared with a directory or put back into it. */
   async frozen(snapshot: string, live: string, createdAt = Date.now()): Promise<Restoration> {
     const root = await openSnapshot(snapshot);
-    const { entries } = await scan(root, { exclude: HIDDEN });
+    const covered = await mountsOnNothing(live, await mounts(), root);
+    const { entries } = await scan(root, { exclude: HIDDEN, covered });
     return {
       dataset: live,
       frozen: { root, entries: byPath(entries) },
       racySinceMs: createdAt - RACY_MS,
-      journal: join(this.#home, 'store', 'zfs', 'opened', poolOf(snapshot)),
+      journal: journalOf(this.#home, snapshot, live),
       exclude: HIDDEN,
       sys: await syscalls(),
     };
@@ -132,6 +135,14 @@ export class Difference {
     }
     return ok(ran.stdout.toString().trim() === '0' ? EMPTY : { ...EMPTY, modified: [WHOLE] });
   }
+}
+
+/** For one tree alone (see access.ts): after a crash its lines must not be read as another dataset's. */
+export function journalOf(home: string, snapshot: string, live: string): string {
+  const digest = createHash('sha256')
+    .update(`${datasetOf(snapshot)}\0${live}`)
+    .digest('hex');
+  return join(home, 'store', 'zfs', 'opened', digest.slice(0, 32));
 }
 
 /** Mode, owner and extended attributes as one text. @param path bytes in a latin1 string */

@@ -7,7 +7,7 @@ import { err, ok, type Result } from '../../base/result.ts';
 import { contains, type Dataset, type DatasetName } from '../../core/dataset.ts';
 import { readFailure } from '../../wire/zfs/failure.ts';
 import { type Mount, mountOf, mounts, textPath } from '../tree/mounts.ts';
-import type { Commands } from './command.ts';
+import { type Commands, isAbsent } from './command.ts';
 import { mountPointIn } from './mounted.ts';
 import { isDatasetName, isProtected, poolOf } from './names.ts';
 import { pathOf } from './store.ts';
@@ -32,7 +32,12 @@ export function locator(
     const mounted = mountPointIn(target, table);
     if (mounted !== undefined) return guarded(target, mounted, table);
     if (existsSync(pathOf(target, 'volume', undefined))) return ok({ name: target, driver: 'zfs' });
-    const ran = await commands.zfs(['list', '-Hp', '-o', 'name', '-t', 'filesystem,volume', target]);
+    const list = commands.zfs(['list', '-Hp', '-o', 'name', '-t', 'filesystem,volume', target]);
+    const ran = await list.catch((error: unknown) => {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    });
+    if (ran === undefined) return undefined;
     if (ran.code === 0) return ok({ name: target, driver: 'zfs' });
     const { kind, message } = readFailure(ran.stderr.toString());
     if (kind === 'missing' || kind === 'pool_gone') {

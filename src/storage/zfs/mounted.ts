@@ -51,8 +51,7 @@ export async function openSnapshot(snapshot: string): Promise<string> {
 }
 
 /**
- * Mounts inside a file system whose place would vanish with the change: they would be there, and nobody could reach them. One inside
- * another has its place in that one.
+ * Mounts inside a file system whose place would vanish with the change: they would be there, and nobody could reach them.
  *
  * @param open mounts the snapshot, once there is a reason
  */
@@ -61,15 +60,41 @@ export async function mountsWithoutPlace(
   table: readonly Mount[],
   open: () => Promise<string>,
 ): Promise<string[]> {
-  const all = mountsInside(mountpoint, table).filter((path) => !path.startsWith('.zfs/'));
-  const inside = all.filter((path) => !all.some((other) => path.startsWith(`${other}/`)));
+  const inside = outermost(mountpoint, table);
   const lost: string[] = [];
   const frozen = inside.length === 0 ? '' : await open();
   for (const path of inside) {
-    const found = await lstat(Buffer.from(`${Buffer.from(frozen).toString('latin1')}/${path}`, 'latin1')).catch(
-      () => undefined,
-    );
+    const found = await lstat(placeIn(frozen, path)).catch(() => undefined);
     if (found?.isDirectory() !== true) lost.push(`${mountpoint}/${textPath(path)}`);
   }
   return lost;
+}
+
+/**
+ * Mounts inside a file system that cover nothing of a snapshot: in it, the place of each is an empty directory, as it is for a dataset
+ * inside another that was mounted all along.
+ *
+ * @param frozen where the snapshot's files are
+ * @returns paths relative to both, bytes in latin1 strings
+ */
+export async function mountsOnNothing(mountpoint: string, table: readonly Mount[], frozen: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of outermost(mountpoint, table)) {
+    const place = placeIn(frozen, path);
+    const isDirectory = (await lstat(place).catch(() => undefined))?.isDirectory() === true;
+    const inside = isDirectory ? await readdir(place).catch(() => undefined) : undefined;
+    if (inside?.length === 0) found.push(path);
+  }
+  return found;
+}
+
+/** Mounts right inside a file system, relative to it: one inside another has its place in that one. */
+function outermost(mountpoint: string, table: readonly Mount[]): string[] {
+  const all = mountsInside(mountpoint, table).filter((path) => !path.startsWith('.zfs/'));
+  return all.filter((path) => !all.some((other) => path.startsWith(`${other}/`)));
+}
+
+/** @param path bytes in a latin1 string */
+function placeIn(frozen: string, path: string): Buffer {
+  return Buffer.from(`${Buffer.from(frozen).toString('latin1')}/${path}`, 'latin1');
 }

@@ -3,10 +3,11 @@ import type { Stored } from '../../ports/storage.ts';
 import { readFailure } from '../../wire/zfs/failure.ts';
 import { readRows, type Row } from '../../wire/zfs/rows.ts';
 import { mounts } from '../tree/mounts.ts';
-import type { Commands } from './command.ts';
+import { type Commands, isAbsent } from './command.ts';
 import { mountPoints, snapshotPath } from './mounted.ts';
 import { containerOf, datasetOf, isContained, isProtected, poolOf } from './names.ts';
 import { isOriginal, readStories, readStory, STORY, type Story } from './properties.ts';
+import { deviceOf } from './volume.ts';
 
 const FACTS = ['name', 'type', 'guid', 'createtxg', 'creation', 'used', 'userrefs', 'mountpoint', 'origin'] as const;
 
@@ -41,9 +42,14 @@ export class Store {
     this.#home = home;
   }
 
-  /** Everything, in all pools that are imported: PRE snapshots, failed states on their way, evidence. */
-  list(): Promise<Kept[]> {
-    return this.#read([]);
+  /** Everything, in all pools that are imported: PRE snapshots, failed states on their way, evidence. Nothing where ZFS is not installed. */
+  async list(): Promise<Kept[]> {
+    try {
+      return await this.#read([]);
+    } catch (error) {
+      if (isAbsent(error)) return [];
+      throw error;
+    }
   }
 
   /** One by its name: `tank/a@PRE_…`, or evidence by `tank/a@FAIL_…`. */
@@ -156,6 +162,5 @@ export function storedOf(kept: Kept): Stored {
 
 /** Where a person finds what is in a dataset: the mount point, or the block device of a volume. */
 export function pathOf(dataset: string, type: string, mountpoint: string | undefined): string {
-  // udev writes a blank as a plus.
-  return type === 'volume' || mountpoint === undefined ? `/dev/zvol/${dataset.replaceAll(' ', '+')}` : mountpoint;
+  return type === 'volume' || mountpoint === undefined ? deviceOf(dataset) : mountpoint;
 }

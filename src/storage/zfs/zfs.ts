@@ -66,9 +66,11 @@ export function zfsStorage({
   }
 
   async function choose(pool: string): Promise<Access> {
-    return (await programsWork(programs, pool))
-      ? byProgram(programs, commands, { pool, home: encodeProperty(home), reserve })
-      : byCommand(commands, { home, reserve });
+    if (await programsWork(programs, pool))
+      return byProgram(programs, commands, { pool, home: encodeProperty(home), reserve });
+    // What kept root's program from running may pass, as an import does.
+    if (process.geteuid?.() === 0) accesses.delete(pool);
+    return byCommand(commands, { home, reserve });
   }
 
   const undo = new Undo({ home, commands, room, difference, accessOf, sys: syscalls, reached });
