@@ -62,8 +62,12 @@ async function clearWork(home: string, names = leftovers(home, WORK)): Promise<v
     const point = join(realpathSync(home), name, 'cipher');
     const free = await detach(point);
     if (!free.ok) continue;
-    // Never recursively: should it be mounted still, that would be the ciphertext.
-    if (existsSync(point) && readdirSync(point).length === 0) rmdirSync(point);
+    // Never recursively: should it be mounted still, that would be the ciphertext. Nor looked into: it is closed to an ordinary user.
+    try {
+      rmdirSync(point);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EBUSY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
     for (const file of readdirSync(join(home, name))) if (file !== 'cipher') rmSync(join(home, name, file));
     if (!existsSync(point)) rmdirSync(join(home, name));
   }
