@@ -26,7 +26,7 @@ export interface RunOptions {
  * Runs a program by its argument vector, never through a shell. Its words are English (LC_ALL=C), so that they can be read
  * by a parser, and bytes stay bytes.
  *
- * @throws when the program cannot be started (ENOENT: it is not installed), or its time is up
+ * @throws when the program cannot be started (ENOENT: it is not installed), its time is up, or `onStdout` throws
  */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
@@ -40,7 +40,17 @@ export function run(program: string, args: readonly string[], options: RunOption
     child.on('error', reject);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    child.stdout.on('data', options.onStdout ?? ((chunk: Buffer) => void stdout.push(chunk)));
+    const take = options.onStdout ?? ((chunk: Buffer) => void stdout.push(chunk));
+    child.stdout.on('data', (chunk: Buffer) => {
+      try {
+        take(chunk);
+      } catch (error) {
+        // Thrown out of here it would end this process.
+        child.stdout.destroy();
+        child.kill('SIGKILL');
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
     child.stderr.on('data', (chunk: Buffer) => void stderr.push(chunk));
     // One that ends without reading it all says so by its exit code.
     child.stdin.on('error', () => undefined);

@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
+
 import { expect, test } from 'vitest';
 
 import { run } from '../../src/storage/run.ts';
+import { until } from '../until.ts';
 
 test('gives code, signal and what was said, as bytes', async () => {
   const ran = await run('sh', ['-c', 'printf "\\377"; echo no >&2; exit 3']);
@@ -21,4 +24,15 @@ test('feeds a program that reads, and one that does not', async () => {
 test('a program that is not there, and one that takes too long, are thrown', async () => {
   await expect(run('hauki-no-such-program', [])).rejects.toMatchObject({ code: 'ENOENT' });
   await expect(run('sleep', ['10'], { signal: AbortSignal.timeout(20) })).rejects.toThrow('aborted');
+});
+
+test('what cannot be made of its words is thrown, and ends the program', async () => {
+  const pids: number[] = [];
+  const onStdout = (chunk: Buffer): void => {
+    pids.push(Number(chunk));
+    throw new Error('no such word');
+  };
+  await expect(run('sh', ['-c', 'echo $$; exec sleep 60'], { onStdout })).rejects.toThrow('no such word');
+  const [pid = 0] = pids;
+  await until(() => !existsSync(`/proc/${pid}`), 'the end of the program');
 });

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { refusal, type Refusal } from '../../base/refusal.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 import { byPath, openTree, type OpenedTree } from '../tree/access.ts';
-import { apply, ApplyError, everythingOf } from '../tree/apply.ts';
+import { apply, ApplyError, everythingOf, REPLACED } from '../tree/apply.ts';
 import { compareStrictly, type Difference } from '../tree/compare.ts';
-import { type Copied, copyParts, copyTree, linkTree, removeTree } from '../tree/copy.ts';
+import { copyParts, copyTree, linkTree, removeTree } from '../tree/copy.ts';
 import { bytesOf, type Entries, type Entry, type Tree } from '../tree/entry.ts';
 import { serializeManifest } from '../tree/manifest.ts';
 import { partsOf } from '../tree/parts.ts';
@@ -16,6 +16,7 @@ import type { Syscalls } from '../tree/syscalls.ts';
 import { withXattrs } from '../tree/xattr.ts';
 import { isFull, lowSpace, type Reserve } from '../tree/space.ts';
 import { bytesFor, canShare } from './space.ts';
+import { withForeign } from './stored.ts';
 
 /** A stored tree that the new one may share files with. */
 export interface Base extends Tree {
@@ -47,15 +48,25 @@ interface Described {
   readonly manifest: Buffer;
 }
 
+/**
+ * What a copy is known to be: `certain` when all of it came through directories held open, `by path` when cp went where the
+ * paths led it, `broken off` when something went away under it.
+ */
+type Trust = 'certain' | 'by path' | 'broken off';
+
 /** The kernel's clock ticks every 4 to 10 ms; twice the longest is certain. */
 const CLOCK_TICKS_MS = 20;
 const ROUNDS_MAX = 3;
 const NONE: Entries = new Map();
+/** What says that something is not there any more, or something else is: as a symlink, a mount, another's file. */
+const WENT_AWAY = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV', REPLACED]);
 
 /**
  * Keeps a copy of a live directory. First it is looked at, then copied, then looked at again: what changed meanwhile is copied
  * once more, until a round finds nothing. Then every file of the copy was what it is during one and the same moment. A directory
  * that somebody writes all the time gets there never; after a few rounds what moves is taken as it is, and counted.
+ *
+ * The owner of the directory may be nobody to trust: what cp copied is held against what was looked at (see stored.ts).
  *
  * Files unchanged since `base` are not copied but shared with it, as hard links: a second snapshot of 10,000 files takes a
  * third of the time and no space.
@@ -71,16 +82,16 @@ export async function freeze(request: FreezeRequest): Promise<Result<FrozenTree,
     opened = await openTree(root, journal);
     const copied = await copy(request, opened);
     if (!copied.ok) return copied;
-    const unchanged = await opened.isUnchanged();
-    const steady = unchanged
-      ? { entries: copied.value.entries, unsteady: 0 }
-      : await settle(opened, copied.value.entries);
+    const { described, trust } = copied.value;
+    const [unmoved, stored] = await Promise.all([opened.isUnchanged(), storedAs(described.entries, trust)]);
+    const unchanged = unmoved && stored === described.entries;
+    const steady = unchanged ? { entries: stored, unsteady: 0 } : await settle(opened, stored);
     const ctimes = await opened.close();
     const entries = [...steady.entries.values()].map((entry) => ({
       ...entry,
       ctime: ctimes.get(entry.path) ?? entry.ctime,
     }));
-    const manifest = unchanged && ctimes.size === 0 ? copied.value.manifest : await serializeManifest(entries);
+    const manifest = unchanged && ctimes.size === 0 ? described.manifest : await serializeManifest(entries);
     return ok({ manifest, entries: entries.length, racySinceMs, unsteady: steady.unsteady });
   } catch (error) {
     if (!isFull(error) && (error instanceof ScanError || error instanceof ApplyError)) {
@@ -91,7 +102,10 @@ export async function freeze(request: FreezeRequest): Promise<Result<FrozenTree,
     await opened?.close();
   }
 
-  async function copy({ base, reserve }: FreezeRequest, { entries }: OpenedTree): Promise<Result<Described, Refusal>> {
+  async function copy(
+    { base, reserve }: FreezeRequest,
+    { entries }: OpenedTree,
+  ): Promise<Result<{ described: Described; trust: Trust }, Refusal>> {
     const news = base === undefined ? [] : compareStrictly(entries, base.entries, base.racySinceMs).differences;
     // When most of it is new, linking first and replacing then is the long way.
     const shared = base !== undefined && news.length * 2 < entries.size ? base : undefined;
@@ -105,11 +119,11 @@ export async function freeze(request: FreezeRequest): Promise<Result<FrozenTree,
     const known = (entry: Entry) =>
       shared === undefined || changed.has(entry.path) ? undefined : shared.entries.get(entry.path)?.xattrs;
     // The manifest is made meanwhile: nearly always it will still be true when the copy is.
-    const [described] = await Promise.all([
+    const [described, trust] = await Promise.all([
       describe(entries, known),
-      shared === undefined ? copyWhole(entries) : copyNews(shared, entries, news),
+      (shared === undefined ? copyWhole(entries) : copyNews(shared, entries, news)).catch(brokenOff),
     ]);
-    return ok(described);
+    return ok({ described, trust });
   }
 
   async function describe(seen: Entries, known: (entry: Entry) => string | undefined): Promise<Described> {
@@ -117,56 +131,44 @@ export async function freeze(request: FreezeRequest): Promise<Result<FrozenTree,
     return { entries, manifest: await serializeManifest(entries.values()) };
   }
 
-  async function copyNews(base: Base, entries: Entries, news: readonly Difference[]): Promise<void> {
+  async function copyNews(base: Base, entries: Entries, news: readonly Difference[]): Promise<Trust> {
     const linked = await linkTree(base.root, tree);
     if (linked.error === undefined) {
-      return apply({
-        wanted: { root, entries },
-        target: { root: tree, entries: base.entries },
-        differences: news,
-        place: 'store',
-        sys,
-      });
+      const target = { root: tree, entries: base.entries };
+      await apply({ wanted: { root, entries }, target, differences: news, place: 'store', sys });
+      return 'certain';
     }
     // Somebody destroys the base this moment, or one of its files has as many links as a file can have.
     await removeTree(tree);
     return copyWhole(entries);
   }
 
-  async function copyWhole(entries: Entries): Promise<void> {
+  async function copyWhole(entries: Entries): Promise<Trust> {
     const live = { root, entries };
     const target = { root: tree, entries: NONE };
     // cp goes into a bind mount of the same file system, which it cannot know from a directory.
     const bounded = [...entries.values()].some(({ boundary }) => boundary);
-    const parts = bounded ? undefined : partsOf(entries);
     if (bounded) {
       mkdirSync(tree, { mode: 0o700 });
-      return apply({ wanted: live, target, differences: everythingOf(entries), place: 'store', sys });
+      await apply({ wanted: live, target, differences: everythingOf(entries), place: 'store', sys });
+      return 'certain';
     }
-    if (parts === undefined) return repaired(entries, await copyTree(root, tree));
-    for (const { path } of parts.frame) mkdirSync(pathIn(tree, path), { mode: 0o700 });
-    await repaired(entries, await copyParts(root, tree, parts.paths));
+    const parts = partsOf(entries);
+    for (const { path } of parts?.frame ?? []) mkdirSync(pathIn(tree, path), { mode: 0o700 });
+    const { error } = parts === undefined ? await copyTree(root, tree) : await copyParts(root, tree, parts.paths);
+    // Whatever else cp complains about is missing or different now, and is copied by hand: that works, or says why not.
+    if (error !== undefined && isFull(new Error(error))) throw new Error(error);
+    if (parts === undefined) return 'by path';
     const differences = parts.frame.map((entry) => ({ path: entry.path, before: entry, after: entry, content: false }));
-    return apply({ wanted: live, target, differences, place: 'store', sys });
+    await apply({ wanted: live, target, differences, place: 'store', sys });
+    return 'by path';
   }
 
-  /** What cp left out is done by hand: it either works now, or fails with the path and the reason. */
-  async function repaired(entries: Entries, { error }: Copied): Promise<void> {
-    if (error === undefined) return;
-    if (isFull(new Error(error))) throw new Error(error);
-    const have = byPath((await scan(tree)).entries);
-    const isMissing = ({ path, type, size }: Entry) =>
-      have.get(path)?.type !== type || (type === 'f' && have.get(path)?.size !== size);
-    const differences = [...entries.values()]
-      .filter(isMissing)
-      .map((entry) => ({ path: entry.path, before: entry, after: have.get(entry.path), content: true }));
-    return apply({
-      wanted: { root, entries },
-      target: { root: tree, entries: have },
-      differences,
-      place: 'store',
-      sys,
-    });
+  /** What the store has by now: `entries` themselves when it has copies of all of them, and nothing else. */
+  async function storedAs(entries: Entries, trust: Trust): Promise<Entries> {
+    if (trust === 'certain') return entries;
+    const stored = byPath((await scan(tree)).entries.map((entry) => ({ ...entry, xattrs: '' })));
+    return trust === 'by path' ? withForeign(entries, stored) : stored;
   }
 
   async function settle(opened: OpenedTree, first: Entries): Promise<{ entries: Entries; unsteady: number }> {
@@ -184,18 +186,18 @@ export async function freeze(request: FreezeRequest): Promise<Result<FrozenTree,
       try {
         await apply({ wanted: { root, entries }, target, differences, place: 'store', sys });
       } catch (error) {
-        if (
-          round >= ROUNDS_MAX ||
-          !(error instanceof ApplyError) ||
-          !['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code ?? '')
-        )
-          throw error;
-        // It went away while it was copied. The copy is in between two states: look at it as it is.
-        entries = byPath((await scan(tree)).entries.map((entry) => ({ ...entry, xattrs: '' })));
+        if (round >= ROUNDS_MAX) throw error;
+        entries = await storedAs(entries, brokenOff(error));
       }
       if (round >= ROUNDS_MAX) return { entries: asCopied(entries, changed, tree), unsteady: changed.size };
     }
   }
+}
+
+/** It went away while it was copied. The copy is in between two states: look at it as it is. */
+function brokenOff(error: unknown): Trust {
+  if (error instanceof ApplyError && WENT_AWAY.has(error.code ?? '')) return 'broken off';
+  throw error;
 }
 
 function pathIn(root: string, path: string): Buffer {

@@ -52,6 +52,7 @@ export async function openTree(root: string, journal: string, options: ScanOptio
 
   const leave = await enter(journal);
   const opened = new Map<string, Closed>();
+  let left = false;
   try {
     await closeAll(root, await readJournal(journal));
     await rm(journal, { force: true });
@@ -82,6 +83,9 @@ export async function openTree(root: string, journal: string, options: ScanOptio
   }
 
   async function close(): Promise<ReadonlyMap<string, string>> {
+    // The journal may be that of whoever came next by now.
+    if (left) return new Map();
+    left = true;
     try {
       const ctimes = await closeAll(root, [...opened.values()]);
       await rm(journal, { force: true });

@@ -2,6 +2,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  fstatSync,
   lchownSync,
   linkSync,
   lstatSync,
@@ -9,6 +10,7 @@ import {
   openSync,
   renameSync,
   rmdirSync,
+  type Stats,
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
@@ -35,6 +37,17 @@ export class ApplyError extends Error {
     });
     this.path = path;
     this.code = errorCode(cause);
+  }
+}
+
+/** The code of what cannot be copied, because something of another owner or mode is in its place by now. */
+export const REPLACED = 'REPLACED';
+
+class ReplacedError extends Error {
+  readonly code = REPLACED;
+
+  constructor() {
+    super('something else is in its place by now');
   }
 }
 
@@ -162,19 +175,21 @@ export async function apply({ wanted, target, differences, place, sys }: Work): 
 
   async function build(entry: Entry, temporary: string): Promise<void> {
     if (entry.type === 'l') symlinkSync(bytesOf(entry.target), to.at(temporary));
-    else if (entry.type === 'f') await buildFile(entry.path, temporary);
-    else
-      sys.mknod(
-        to.at(temporary),
-        FILE_TYPE[entry.type] | 0o600,
-        'cb'.includes(entry.type) ? lstatSync(from.at(entry.path)).rdev : 0,
-      );
+    else if (entry.type === 'f') await buildFile(entry, temporary);
+    else sys.mknod(to.at(temporary), FILE_TYPE[entry.type] | 0o600, 'cb'.includes(entry.type) ? deviceOf(entry) : 0);
     setMetadata(entry, to.at(temporary), (set) => to.handle(temporary, set), 'new');
   }
 
-  async function buildFile(path: string, temporary: string): Promise<void> {
-    const source = from.read(path);
+  function deviceOf(entry: Entry): number {
+    const stat = lstatSync(from.at(entry.path));
+    checkOriginal(entry, stat);
+    return stat.rdev;
+  }
+
+  async function buildFile(entry: Entry, temporary: string): Promise<void> {
+    const source = from.read(entry.path);
     try {
+      checkOriginal(entry, fstatSync(source));
       const copy = openSync(to.at(temporary), constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
       try {
         await copyContent(source, copy, pace, sys);
@@ -184,6 +199,16 @@ export async function apply({ wanted, target, differences, place, sys }: Work): 
     } finally {
       closeSync(source);
     }
+  }
+
+  /**
+   * In a live tree one directory can take the place of another between the look and the copy: its files must not become those
+   * of whoever did that. With the same owner and mode they were his to read.
+   */
+  function checkOriginal(entry: Entry, { uid, gid, mode }: Stats): void {
+    if (place === 'live') return;
+    const now = { ...entry, mode: mode & 0o7777 };
+    if (uid !== entry.uid || gid !== entry.gid || modeFor(now) !== modeFor(entry)) throw new ReplacedError();
   }
 
   /** Owner before mode, because chown takes setuid away; mode before attributes, because an ACL says more than a mode; mtime last. */

@@ -70,6 +70,8 @@ export async function syncedAlong<T>(path: string, sys: Syscalls, work: () => Pr
       await syncFileSystem(path, sys);
     }
   })();
+  // What goes wrong is told at the end. Until then nobody waits for it, and Node ends for what nobody hears.
+  along.catch(() => undefined);
   try {
     return await work();
   } finally {

@@ -1,4 +1,7 @@
-import { bytesOf, type Entries, type Entry } from './entry.ts';
+import { lstatSync } from 'node:fs';
+
+import { Beneath } from './beneath.ts';
+import type { Entries, Entry } from './entry.ts';
 import { Pace } from './pace.ts';
 import { errorCode, type Syscalls } from './syscalls.ts';
 
@@ -25,7 +28,8 @@ export function writeXattrs(path: Buffer, wanted: string, sys: Syscalls): void {
 }
 
 /**
- * The entries of a live tree with their extended attributes read. What vanished meanwhile has none.
+ * The entries of a live tree with their extended attributes read. What vanished meanwhile has none, and neither has what another's
+ * file took the place of: the capabilities of one of the host's programs must not become those of somebody's own.
  * @param known what need not be read again, because the entry is unchanged since
  */
 export async function withXattrs(
@@ -36,21 +40,28 @@ export async function withXattrs(
 ): Promise<Entries> {
   const pace = new Pace();
   const path = new PathBuffer(root);
+  const tree = new Beneath(root, sys);
   const result = new Map<string, Entry>();
-  for (const entry of entries.values()) {
-    const pause = pace.step();
-    if (pause) await pause;
-    result.set(entry.path, { ...entry, xattrs: entry.boundary ? '' : (known(entry) ?? look(entry)) });
+  try {
+    for (const entry of entries.values()) {
+      const pause = pace.step();
+      if (pause) await pause;
+      result.set(entry.path, { ...entry, xattrs: entry.boundary ? '' : (known(entry) ?? look(entry)) });
+    }
+  } finally {
+    tree.close();
   }
   return result;
 
   function look(entry: Entry): string {
     try {
-      return sys.hasXattrs(path.to(entry.path))
-        ? readXattrs(Buffer.concat([Buffer.from(`${root}/`), bytesOf(entry.path)]), sys)
-        : '';
+      // By path, which can lead elsewhere, because that takes half the time; what there is to have is read from the place itself.
+      if (!sys.hasXattrs(path.to(entry.path))) return '';
+      const where = tree.at(entry.path);
+      const { uid, gid } = lstatSync(where);
+      return uid === entry.uid && gid === entry.gid ? readXattrs(where, sys) : '';
     } catch (error) {
-      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return '';
+      if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(errorCode(error) ?? '')) return '';
       throw error;
     }
   }
