@@ -56,11 +56,11 @@ test.each([
 
 test('of a subvolume that is mounted twice; not where it can only be read', () => {
   const table = parseMountInfo(`22 1 254:0 / / rw - ext4 /dev/vda rw
-41 22 0:31 /@home /home rw - btrfs /dev/vdb rw
+41 22 0:31 /@data /data rw - btrfs /dev/vdb rw
 42 22 0:31 / /top rw - btrfs /dev/vdb rw
 43 22 0:31 / /look ro - btrfs /dev/vdb rw
 `);
-  expect(namesOf('/top/@home/a', table)).toEqual(['/home/a', '/top/@home/a']);
+  expect(namesOf('/top/@data/a', table)).toEqual(['/data/a', '/top/@data/a']);
   expect(namesOf('/top/@srv', table)).toEqual(['/top/@srv']);
-  expect(namesOf('/look/@home', table)).toEqual(['/home', '/top/@home', '/look/@home']);
+  expect(namesOf('/look/@data', table)).toEqual(['/data', '/top/@data', '/look/@data']);
 });
