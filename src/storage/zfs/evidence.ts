@@ -128,7 +128,7 @@ export class EvidenceRoom {
     );
   }
 
-  /** Mounts evidence that a user's receive had to leave unmounted. Needs root, or sudo's leave for just that; without, it stays so. */
+  /** Mounts evidence that its receive left unmounted; one that is mounted stays so. Needs root, or sudo's leave for just that; without, it stays so. */
   async mount(evidence: string): Promise<void> {
     const ran = await this.#commands.zfs(['mount', evidence]);
     if (ran.code !== 0 && process.geteuid?.() !== 0)

@@ -126,7 +126,9 @@ export class Undo {
     const again = { name: fail, properties: failed };
     const wrong = await this.#verify(snapshot, survey, access, { root, again });
     if (wrong !== undefined) return err(wrong);
-    if (process.geteuid?.() !== 0 && survey.type === 'filesystem') await room.mount(into);
+    // Root's receive mounts what it has received; unless it was ended in between, with the controller that had begun it.
+    const mayLackMount = survey.kept || process.geteuid?.() !== 0;
+    if (mayLackMount && survey.type === 'filesystem') await room.mount(into);
     return ok({ dataset, driver: 'zfs', name: evidenceName, path: pathOf(into, survey.type, room.mountpointOf(into)) });
   }
 
