@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 
 import { Controller } from '../../src/engine/controller.ts';
-import type { EngineOptions } from '../../src/engine/engine.ts';
 import { gate, Place } from './place.ts';
 
 /* What whoever asks for a seal is told, while the storage takes its time. */
@@ -13,7 +12,7 @@ test('nobody is told that it is sealed before it is; who waits too long is told 
     ...place.options.storage,
     locate: async (name: string) => ({ ok: true as const, value: { name, driver: 'memory' as const } }),
   };
-  const controller = new Controller(engine, { ...place.options, storage } as EngineOptions, place.mesh);
+  const controller = new Controller(engine, { ...place.options, storage }, place.mesh);
   const held = gate();
   place.before = ({ name }) => (name === 'seal' ? held.opened : undefined);
   const told: (string | undefined)[] = [];
