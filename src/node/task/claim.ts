@@ -10,7 +10,7 @@ import { type Queued, queuedAs } from '../../core/task/lanes.ts';
 import { TASK_BYTES_MAX } from '../../core/task/limits.ts';
 import { CLAIM, SIGNATURE } from '../../core/task/name.ts';
 import { objectIn, replaceFile } from '../heartbeat/file.ts';
-import { assertFolder, flushFolder, type Folders } from './folders.ts';
+import { assertFolder, flushFolder, type Folders, isThere, missing } from './folders.ts';
 import type { Arrival } from './inbox.ts';
 import { withName } from './reserve.ts';
 
@@ -179,15 +179,6 @@ export async function recall(folders: Folders, name: string): Promise<Claim | un
   const text = await readFile(join(folders.claimed, name + CLAIM), 'utf8').catch(missing);
   const said = text === undefined ? undefined : objectIn(text);
   return typeof said?.['mutation'] === 'string' ? (said as unknown as Claim) : undefined;
-}
-
-async function isThere(path: string | Buffer): Promise<boolean> {
-  return (await lstat(path).catch(missing)) !== undefined;
-}
-
-/** @throws anything but that it is not there */
-function missing(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }
 
 async function moved(from: string | Buffer, to: string | Buffer): Promise<boolean> {

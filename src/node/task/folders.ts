@@ -51,6 +51,16 @@ export async function assertFolder(path: string): Promise<void> {
   if (!(await lstat(path)).isDirectory()) throw notAFolder(path);
 }
 
+/** @throws when it cannot be told: what cannot be looked at just now is not taken for missing */
+export async function isThere(path: string | Buffer): Promise<boolean> {
+  return (await lstat(path).catch(missing)) !== undefined;
+}
+
+/** @throws anything but that it is not there */
+export function missing(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+}
+
 function notAFolder(path: string): Error {
   return new Error(`${path} is no folder, but leads elsewhere: take it away`);
 }

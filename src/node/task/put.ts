@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { link, lstat, open, rename, rm, utimes } from 'node:fs/promises';
+import { link, open, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { refusal, RefusedError } from '../../base/refusal.ts';
 import { SIGNATURE } from '../../core/task/name.ts';
-import { flushFolder } from './folders.ts';
+import { flushFolder, isThere } from './folders.ts';
 import { withName } from './reserve.ts';
 
 /** A task that nobody writes to any more. */
@@ -74,10 +74,6 @@ async function placed(draft: string, target: string): Promise<boolean> {
     await rename(draft, target);
   }
   return true;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await lstat(path).catch(() => undefined)) !== undefined;
 }
 
 async function written(path: string, bytes: Buffer): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Outcome, TaskResult } from '../../core/task/ending.ts';
 import { CLAIM, LOG, RESULT, SIGNATURE } from '../../core/task/name.ts';
 import { readObject, replaceFile } from '../heartbeat/file.ts';
-import { assertFolder, type Folders } from './folders.ts';
+import { assertFolder, type Folders, isThere } from './folders.ts';
 
 const OUTCOMES: readonly Outcome[] = ['done', 'failed', 'denied'];
 const BESIDE = [SIGNATURE, LOG, CLAIM, RESULT];
@@ -74,13 +74,6 @@ async function isOlder(result: string, claimed: string): Promise<boolean> {
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** `2026-11-24T16:15:00.123Z` → `20261124_161500_123`, as in the names of snapshots. */
