@@ -7,6 +7,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -103,6 +104,8 @@ function started(signers?: string): ShadowWriter {
 
 function drop(name: string, header = ''): void {
   writeFileSync(join(spool, 'draft'), `#!/bin/sh\n${header}`);
+  // As put.ts does: then it need not come to rest first, and several stand in the order of their names from the first look on.
+  utimesSync(join(spool, 'draft'), new Date(), new Date(Date.now() - 1_000));
   renameSync(join(spool, 'draft'), join(folders.inbox, name));
 }
 
